@@ -1,0 +1,42 @@
+# make reproduce | test | smoke | lint | restore | clean-results: each makes .venv first where it is missing.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= 8
+WORKERS ?= 2
+BIN := .venv/bin
+READY := .venv/.installed
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: reproduce smoke ablations test lint restore clean-results env
+
+reproduce: $(READY)
+	$(SNAKEMAKE) reproduce_all
+
+smoke: $(READY)
+	$(SNAKEMAKE) --configfile workflow/config/smoke.yaml reproduce_all
+
+ablations: $(READY)
+	$(SNAKEMAKE) ablations
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) tests
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/snakemake --lint
+
+# After a dvc pull into a fresh clone the files carry the time of the checkout; tell Snakemake that they are current.
+restore: $(READY)
+	$(BIN)/dvc pull
+	$(SNAKEMAKE) --touch reproduce_all
+
+clean-results:
+	rm -rf results .snakemake
+
+env: $(READY)
+
+# torch goes first, alone, so that pip's own settings (an index or folder of CPU wheels) decide which build it is.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,corpus]"
+	touch $@

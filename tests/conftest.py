@@ -1,0 +1,8 @@
+"""Settings every test shares. Torch and numba read them when they are imported, so they are set before any test is."""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_name] = "1"  # several workers share the cores: more threads each only slow the others down
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
