@@ -17,7 +17,7 @@ BAR_CELLS = 24
 
 def duration_text(seconds: float) -> str:
     """`75` -> `1:15`, `3725` -> `1:02:05`."""
-    minutes, rest = divmod(max(0, int(round(seconds))), 60)
+    minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
