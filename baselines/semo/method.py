@@ -1,0 +1,62 @@
+"""SeMo behind the same contract as every other method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines.method import ClipContext, MethodUnavailable
+
+
+class Method:
+    name = "SeMo"
+    tasks = ("reconstruct", "talk")
+    weights = ("semo-mini",)
+    sizes = ("mini", "official")
+    labels: tuple[str, ...] = ()
+    kind = "scratch"
+    needs_truth = False
+
+    def __init__(self) -> None:
+        self._pipeline: Any = None
+
+    def load(self, weights: Path | None, size: str, device: str) -> None:
+        """`weights`: a model folder; None takes the released weights."""
+        from semo.pipeline import SeMoPipeline, released
+
+        try:
+            folder = Path(weights) if weights is not None else released()
+        except (OSError, ValueError) as error:
+            raise MethodUnavailable(str(error)) from error
+        if not folder.is_dir():
+            raise MethodUnavailable(f"the model folder {folder.name} does not exist")
+        self._pipeline = SeMoPipeline.from_pretrained(folder, device=device)
+
+    def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: options[key] for key in ("steps", "motion_steps", "mask_ratio") if options.get(key) is not None}
+
+    def reconstruct(
+        self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext
+    ) -> Iterator[np.ndarray]:
+        options = context.options
+        return self._pipeline.reconstruct(
+            source,
+            driving,
+            steps=options.get("steps"),
+            seed=context.seed,
+            mask_ratio=options.get("mask_ratio", 0.0),
+        )
+
+    def talk(self, source: np.ndarray, waveform: np.ndarray, frames: int, context: ClipContext) -> Iterator[np.ndarray]:
+        options = context.options
+        return self._pipeline.talk(
+            source,
+            waveform,
+            frames=frames,
+            steps=options.get("steps"),
+            motion_steps=options.get("motion_steps"),
+            seed=context.seed,
+        )

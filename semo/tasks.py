@@ -1,0 +1,122 @@
+"""The three tasks: what each gives to a method, and the true frames its result is held against.
+
+| task | source | driven by | truth |
+|---|---|---|---|
+| reconstruct | frame 0 of a clip | all frames of the clip | the clip |
+| cross | frame 0 of a clip of person A | all frames of a clip of person B | A rendered with B's motion |
+| talk | frame 0 of a clip | the clip's sound | the clip |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semo.media import iter_frames, read_audio
+
+if TYPE_CHECKING:
+    from semo.clips import ClipSet
+
+TASKS = ("reconstruct", "cross", "talk")
+FPS = 25.0
+RATE = 16000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One video to make. `id` names it everywhere: a clip id, or a pair id for `cross`. Paths are videos at 25 fps."""
+
+    id: str
+    identity: str
+    source: Path
+    driving: Path
+    truth: Path
+    frames: int
+    has_audio: bool
+
+    def source_frame(self) -> np.ndarray:
+        """uint8 (H, W, 3)."""
+        return next(iter(iter_frames(self.source, fps=FPS, frames=1)))
+
+    def driving_frames(self) -> Iterator[np.ndarray]:
+        return iter_frames(self.driving, fps=FPS, frames=self.frames)
+
+    def true_frames(self) -> Iterator[np.ndarray]:
+        return iter_frames(self.truth, fps=FPS, frames=self.frames)
+
+    def waveform(self) -> np.ndarray:
+        """float32 mono 16 kHz, as long as the frames."""
+        return read_audio(self.truth, duration=self.frames / FPS, rate=RATE)
+
+
+def task_items(task: str, clips: ClipSet, folder: Path, split: str, max_clips: int, max_frames: int) -> list[Item]:
+    """Everything `task` makes from the prepared clips in `folder`; 0 means no limit.
+
+    A limit on clips takes clips of as many people as possible, the first clip of each person first.
+    Raises ValueError for an unknown task.
+    """
+    if task not in TASKS:
+        raise ValueError(f"no task {task!r}; known: {', '.join(TASKS)}")
+    chosen = clips.select(split)
+    items = _pairs(clips, folder, {c.clip: c for c in chosen}) if task == "cross" else _own(chosen, folder)
+    if task == "talk":
+        items = [item for item in items if item.has_audio]
+    if max_frames:
+        items = [_shorter(item, max_frames) for item in items]
+    return sorted(_spread(items, max_clips), key=lambda item: item.id)
+
+
+def why_nothing(task: str, split: str) -> str:
+    """The reason a data set has nothing to offer a task."""
+    return {
+        "reconstruct": f"the data set has no clip in the split `{split}`",
+        "cross": "the data set has no cross-identity pairs with a known truth",
+        "talk": f"the data set has no clip with sound in the split `{split}`",
+    }[task]
+
+
+def _own(chosen: list, folder: Path) -> list[Item]:
+    items = []
+    for clip in chosen:
+        video = folder / "clips" / f"{clip.clip}.mkv"
+        items.append(Item(clip.clip, clip.identity, video, video, video, clip.frames, bool(clip.has_audio)))
+    return items
+
+
+def _pairs(clips: ClipSet, folder: Path, by_id: dict) -> list[Item]:
+    items = []
+    for pair in clips.cross:
+        if pair.source_clip not in by_id or pair.driving_clip not in by_id:
+            continue
+        items.append(
+            Item(
+                id=pair.pair,
+                identity=by_id[pair.source_clip].identity,
+                source=folder / "clips" / f"{pair.source_clip}.mkv",
+                driving=folder / "clips" / f"{pair.driving_clip}.mkv",
+                truth=folder / "cross" / f"{pair.pair}.mkv",
+                frames=min(pair.frames, by_id[pair.driving_clip].frames),
+                has_audio=bool(by_id[pair.driving_clip].has_audio),
+            )
+        )
+    return items
+
+
+def _shorter(item: Item, frames: int) -> Item:
+    return Item(**{**item.__dict__, "frames": min(item.frames, frames)})
+
+
+def _spread(items: list[Item], limit: int) -> list[Item]:
+    """At most `limit` items, round-robin over people."""
+    if not limit or len(items) <= limit:
+        return items
+    seen: dict[str, int] = {}
+    ranked = []
+    for item in sorted(items, key=lambda i: i.id):
+        turn = seen[item.identity] = seen.get(item.identity, -1) + 1
+        ranked.append((turn, item.identity, item))
+    return [item for _, _, item in sorted(ranked, key=lambda r: r[:2])[:limit]]
