@@ -1,0 +1,40 @@
+configfile: "workflow/config/mini.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    reproduce_all,
+    ablations,
+    clips,
+
+
+# Tables 1-7 and the figures. reports/tables.md is in git, so it alone would stop a fresh clone: its tables are named too.
+rule reproduce_all:
+    default_target: True
+    input:
+        tables("<results>/tables/{table}.tsv"),
+        figures("<reports>/figures/{figure}.png"),
+        "<reports>/tables.md",
+        "<results>/tables/summary.json",
+
+
+# The whole grid of ablations.tsv with two seeds: hours. Its results are committed.
+rule ablations:
+    input:
+        "reports/released/ablations.tsv",
+
+
+# Clips of every enabled dataset, whether a role uses it or not.
+rule clips:
+    input:
+        enabled("<results>/clips/{dataset}/manifest.tsv"),

@@ -1,0 +1,38 @@
+"""What jobs and runs need: memory by preset, disk by what will be generated."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from plan.run import Run
+
+# MB of one job (training, generation).
+MEMORY_MB = {"mini": (2500, 1500), "small": (16000, 6000), "base": (48000, 12000)}
+BYTES_PER_PIXEL = 2.5  # lossless RGB video
+ASSUMED_CLIPS, ASSUMED_FRAMES = 100, 250  # per dataset, where the manifest is not known before the run
+
+
+def memory_mb(preset: str, job: str) -> int:
+    """Memory that a `train` or `generate` job of the preset claims; an unknown preset counts as the largest."""
+    return MEMORY_MB.get(preset, MEMORY_MB["base"])[0 if job == "train" else 1]
+
+
+def disk_mb(run: Run, entries: dict[str, dict], root: Path) -> int:
+    """MB that the run's clips and generated videos take, roughly."""
+    frame = run.config["frame_size"] ** 2 * BYTES_PER_PIXEL
+    frames = run.budgets["eval_frames"] or ASSUMED_FRAMES
+    total = 0.0
+    for _, dataset, _ in run.measured():
+        total += (run.budgets["eval_clips"] or test_clips(entries[dataset], root)) * frames * frame
+    return round(total / 1e6)
+
+
+def test_clips(entry: dict, root: Path) -> int:
+    """Test clips of a shipped subset, counted; an assumption for everything else."""
+    table = root / str(entry.get("path", "")) / "corpus.tsv"
+    if entry.get("source") != "shipped" or not table.is_file():
+        return ASSUMED_CLIPS
+    with open(table, newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="\t")
+        return sum(row["subset"] == entry["subset"] and row["split"] == "test" for row in rows)

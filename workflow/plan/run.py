@@ -1,0 +1,141 @@
+"""What a run consists of: which data, which training stages, which methods, which of them is measured where."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from plan.methods import Plugin, chosen
+from plan.settings import SettingsError
+
+STAGES = ("stage1", "stage1b", "stage2", "reflow")
+TASKS = {"reconstruct": ("reconstruct", "cross"), "talk": ("talk",)}  # what a method declares -> what is measured
+ABLATION_ROLE = "hdtf"  # Tables 5-7 are on HDTF
+RELEASED = "semo/weights/semo-mini"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One row of the tables: a plugin with weights, the tasks and datasets it is measured on."""
+
+    plugin: str
+    weights: str | None
+    tasks: tuple[str, ...]
+    datasets: tuple[str, ...]
+    size: str
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One training run of ablations.tsv: its settings as `key=value`, and its seed."""
+
+    settings: tuple[str, ...]
+    seed: int
+
+
+class Run:
+    """The plan of one config. `config`, `datasets` (entries of datasets.yaml) and `ablations` (rows) are checked."""
+
+    def __init__(
+        self,
+        config: dict,
+        datasets: dict[str, dict],
+        ablations: list[dict],
+        plugins: dict[str, Plugin],
+        root: Path,
+    ) -> None:
+        self.config = config
+        self.budgets = config["budgets"]
+        self.results = config["results"]
+        self.roles = self._roles(datasets)
+        self.datasets = tuple(dict.fromkeys(self.roles.values()))
+        self.stages = tuple(stage for stage in STAGES if self.budgets[f"{stage}_steps"] > 0)
+        self.ablations = self._ablations(ablations)
+        self.has_released = (root / RELEASED / "pipeline.json").is_file()
+        if config["init"] == "released" and not self.has_released:
+            raise SettingsError(f"config: init is released, but {RELEASED} is not here; set init: scratch.")
+        self.methods = self._methods(plugins)
+
+    def _roles(self, datasets: dict[str, dict]) -> dict[str, str]:
+        roles = self.config["datasets"]
+        for role, name in roles.items():
+            if name not in datasets:
+                raise SettingsError(
+                    f"config: datasets.{role} names {name!r}, which workflow/config/datasets.yaml does not have; "
+                    f"it has {', '.join(datasets)}."
+                )
+        enabled = {role: name for role, name in roles.items() if datasets[name].get("enabled", True)}
+        if not enabled:
+            raise SettingsError(
+                f"config: none of the datasets {', '.join(dict.fromkeys(roles.values()))} is enabled in "
+                "workflow/config/datasets.yaml; obtain one as its entry says and set enabled: true."
+            )
+        return enabled
+
+    def _ablations(self, rows: list[dict]) -> dict[str, Ablation]:
+        """Every run of the table with two seeds: the config's, and the next one under `<run>-seed1`."""
+        known = [row["run"] for row in rows]
+        wanted = self.budgets["ablations"]
+        unknown = [] if wanted == "all" else [run for run in wanted if run not in known]
+        if unknown:
+            raise SettingsError(
+                f"config: budgets.ablations names {unknown[0]!r}, but workflow/config/ablations.tsv has {', '.join(known)}."
+            )
+        self.chosen_ablations = tuple(known if wanted == "all" else wanted)
+        planned = {}
+        for row in rows:
+            settings = tuple(f"{key}={value}" for key, value in row.items() if key not in ("table", "run"))
+            for offset, suffix in ((0, ""), (1, "-seed1")):
+                planned[row["run"] + suffix] = Ablation(settings, self.config["seed"] + offset)
+        return planned
+
+    def _methods(self, plugins: dict[str, Plugin]) -> dict[str, Planned]:
+        size = "mini" if self.config["preset"] == "mini" else "official"
+        model = f"{self.results}/train/semo/{self.stages[-1]}/model"
+
+        def planned(method: str, weights: str | None, tasks: tuple[str, ...] | None = None) -> Planned:
+            declared = plugins[method].tasks if tasks is None else tasks
+            measured = tuple(task for name in declared for task in TASKS[name])
+            return Planned(plugins[method].folder, weights, measured, self.datasets, size)
+
+        missing = [name for name in ("copy-reference", "codec", "semo") if name not in plugins]
+        if missing:
+            raise SettingsError(f"baselines/{missing[0].replace('-', '_')}/method.py is missing; restore it from git.")
+        semo_tasks = ("reconstruct", "talk") if "stage2" in self.stages else ("reconstruct",)
+        methods = {
+            "copy-reference": planned("copy-reference", None),
+            "codec": planned("codec", model),
+            "semo": planned("semo", model, semo_tasks),
+        }
+        if self.has_released and self.config["preset"] == "mini":
+            methods["semo-released"] = planned("semo", RELEASED)
+        for rival in chosen(plugins, self.config["rivals"]):
+            weights = plugins[rival].weights
+            methods[rival] = planned(rival, f"data/weights/{weights[0]}" if weights else None)
+        datasets = (self.roles[ABLATION_ROLE],) if ABLATION_ROLE in self.roles else ()
+        for run in self.ablations:
+            weights = f"{self.results}/train/ablation-{run}/stage1/model"
+            methods[f"ablation-{run}"] = Planned("semo", weights, TASKS["reconstruct"], datasets, size)
+        return methods
+
+    def measured(self, grid: bool = False) -> list[tuple[str, str, str]]:
+        """(task, dataset, method) of every evaluation: of the run, or with `grid` of the whole ablation grid."""
+        methods = [name for name in self.methods if name.startswith("ablation-") == grid]
+        if not grid:
+            methods += [f"ablation-{run}" for run in self.chosen_ablations]
+        return [
+            (task, dataset, method)
+            for method in methods
+            for task in self.methods[method].tasks
+            for dataset in self.methods[method].datasets
+        ]
+
+    def described(self, grid: bool = False) -> dict:
+        """The resolved config with the methods measured: what the report reads."""
+        methods = dict.fromkeys(method for _, _, method in self.measured(grid))
+        return {
+            **self.config,
+            "enabled_roles": self.roles,
+            "stages": self.stages,
+            "methods": {name: asdict(self.methods[name]) for name in methods},
+        }

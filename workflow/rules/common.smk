@@ -1,0 +1,154 @@
+"""Reads and checks the configuration and plans the run; helpers for the rules. Functions only."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import Paramspace
+
+sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
+from plan import digest, machine, methods, needs, settings
+from plan.run import RELEASED, STAGES, Run
+
+ROOT = Path(workflow.basedir)
+SCHEMAS = ROOT / "workflow" / "schemas"
+
+# Jobs call `python`: the one that runs Snakemake, whether its environment is activated or not.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+try:
+    settings.check(config, SCHEMAS / "config.schema.yaml", "config")
+    DATASETS = settings.read_entries(ROOT / "workflow/config/datasets.yaml", "datasets", SCHEMAS)
+    WEIGHTS = settings.read_entries(ROOT / "workflow/config/weights.yaml", "weights", SCHEMAS)
+    ABLATIONS = settings.read_ablations(ROOT / "workflow/config/ablations.tsv", SCHEMAS)
+    RUN = Run(config, DATASETS, ABLATIONS, methods.discover(ROOT / "baselines"), ROOT)
+except (ValueError, OSError) as error:
+    raise WorkflowError(str(error)) from None
+
+BUDGETS = config["budgets"]
+# One folder per ablation run: ablation-{ablation}.
+ablation_space = Paramspace(pd.DataFrame({"ablation": list(RUN.ablations)}), filename_params="*", param_sep="-")
+TABLES = sorted(path.stem for path in (ROOT / "reports/tables").glob("*.yaml"))
+FIGURES = sorted(path.stem for path in (ROOT / "semo/report/figures").glob("[a-z]*.py"))
+
+
+pathvars:
+    results=config["results"],
+    logs=config["results"] + "/logs",
+    benchmarks=config["results"] + "/benchmarks",
+    # the committed report belongs to the default run; other scales keep theirs inside their results
+    reports="reports" if config["results"] == "results" else config["results"] + "/reports",
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, DATASETS)),
+    weight="|".join(map(re.escape, WEIGHTS)) or "none",
+    method="|".join(map(re.escape, RUN.methods)),
+    ablation="|".join(map(re.escape, RUN.ablations)),
+    stage="|".join(STAGES),
+    task="reconstruct|cross|talk",
+    table="|".join(map(re.escape, TABLES)) or "none",
+    figure="|".join(map(re.escape, FIGURES)) or "none",
+
+
+if workflow.nodes is None:  # on a cluster the scheduler knows its machines
+    problem = machine.misfit(
+        needs.memory_mb(config["preset"], "train"),
+        needs.disk_mb(RUN, DATASETS, ROOT),
+        ROOT / config["results"],
+        config["scale"],
+    )
+    if problem:
+        raise WorkflowError(problem)
+    # --cores 8 on two cores would run four jobs of two threads at a time, each many times slower.
+    if workflow.global_resources["_cores"].value:
+        workflow.register_resource("_cores", min(workflow.global_resources["_cores"].value, machine.cores()))
+    workflow.register_resource("mem_mb", machine.memory_mb())
+
+
+def source(*names):
+    """Digest of code: a rule reruns when what its modules do changes, not when a comment does."""
+    return digest.source(ROOT, *names)
+
+
+def tables(pattern):
+    return expand(pattern, table=TABLES)
+
+
+def figures(pattern):
+    return expand(pattern, figure=FIGURES)
+
+
+def enabled(pattern):
+    return expand(pattern, dataset=[name for name, entry in DATASETS.items() if entry.get("enabled", True)])
+
+
+def measured(pattern, grid=False):
+    """The pattern for every (task, dataset, method) that is measured."""
+    return [expand(pattern, task=t, dataset=d, method=m)[0] for t, d, m in RUN.measured(grid)]
+
+
+def dataset_entry(wildcards):
+    return json.dumps(DATASETS[wildcards.dataset], sort_keys=True)
+
+
+def weight_entry(wildcards):
+    return json.dumps(WEIGHTS[wildcards.weight], sort_keys=True)
+
+
+def clips_input(wildcards):
+    """What says that the data set is here: the shipped corpus, or the record of a finished fetch."""
+    entry = DATASETS[wildcards.dataset]
+    if entry["source"] == "shipped":
+        return [f"{entry['path']}/corpus.tsv", f"{entry['path']}/cross.tsv"]
+    return [] if entry["source"] == "folder" else [f"data/raw/{wildcards.dataset}/fetched.json"]
+
+
+def folder_listing(wildcards):
+    """A new, changed or removed video of a user's folder prepares its clips again."""
+    entry = DATASETS[wildcards.dataset]
+    if entry["source"] != "folder" or not Path(entry["path"]).is_dir():
+        return "none"
+    return digest.listing(Path(entry["path"]))
+
+
+def training_manifests(wildcards):
+    return expand("<results>/clips/{dataset}/manifest.tsv", dataset=RUN.datasets)
+
+
+def training_steps(wildcards):
+    return BUDGETS[f"{wildcards.stage}_steps"]
+
+
+def previous_stage(wildcards):
+    """The model a stage starts from: the stage before, the released one, or none."""
+    before = RUN.stages[: RUN.stages.index(wildcards.stage)]
+    if before:
+        return [f"<results>/train/semo/{before[-1]}/model/pipeline.json"]
+    return [f"{RELEASED}/pipeline.json"] if config["init"] == "released" else []
+
+
+def method_weights(wildcards):
+    """The file that says that the method's weights are complete."""
+    weights = RUN.methods[wildcards.method].weights
+    if weights is None:
+        return []
+    return [f"{weights}/{'fetched' if weights.startswith('data/') else 'pipeline'}.json"]
+
+
+def weights_option(wildcards):
+    weights = RUN.methods[wildcards.method].weights
+    return f"--weights {weights}" if weights else ""
+
+
+def method_source(wildcards):
+    return source("semo.generate", f"baselines.{RUN.methods[wildcards.method].plugin}.method")
+
+
+def paper_tables(wildcards):
+    """The paper's numbers and the results of long runs that tables show beside this run's."""
+    return sorted(str(path.relative_to(ROOT)) for folder in ("paper", "released") for path in (ROOT / "reports" / folder).glob("*.tsv"))

@@ -1,0 +1,20 @@
+# Metrics: one row per clip for every (task, dataset, method).
+
+
+rule evaluate:
+    input:
+        run="<results>/generated/{task}/{dataset}/{method}/run.json",
+        manifest="<results>/clips/{dataset}/manifest.tsv",
+    output:
+        "<results>/metrics/{task}/{dataset}/{method}.tsv",
+    log:
+        "<logs>/evaluate/{task}-{dataset}-{method}.log",
+    params:
+        generated=subpath(input.run, parent=True),
+        clips=subpath(input.manifest, parent=True),
+        source=source("semo.evaluate", "semo/metrics"),
+    resources:
+        mem_mb=1500,
+    shell:
+        "python -m semo.evaluate --task {wildcards.task} --generated {params.generated} --clips {params.clips}"
+        " --out {output} > {log} 2>&1"

@@ -1,0 +1,57 @@
+# SeMo's stages, each from the one before, and the ablation runs, which are stage 1 alone with one setting changed.
+
+
+rule train:
+    input:
+        manifests=training_manifests,
+        init=previous_stage,
+    output:
+        "<results>/train/semo/{stage}/model/pipeline.json",
+    log:
+        "<logs>/train/semo-{stage}.log",
+    benchmark:
+        "<benchmarks>/train/semo-{stage}.tsv"
+    params:
+        stage="{stage}",
+        preset=config["preset"],
+        steps=training_steps,
+        seed=config["seed"],
+        device=config["device"],
+        clips=lambda wildcards, input: [Path(path).parent for path in input.manifests],
+        init=lambda wildcards, input: [f"--init {Path(path).parent}" for path in input.init],
+        settings=[],
+        source=source("semo.train", "semo/presets"),
+        out=subpath(output[0], ancestor=2),
+    threads: 2
+    resources:
+        mem_mb=needs.memory_mb(config["preset"], "train"),
+        gpu=1 if config["device"] != "cpu" else 0,
+    shell:
+        "python workflow/scripts/begin.py {params.out} {params:q} {input}"
+        " && python -m semo.train {params.stage} --preset {params.preset} --steps {params.steps} --seed {params.seed}"
+        " --clips {params.clips} --out {params.out} --threads {threads} --device {params.device}"
+        " {params.init} {params.settings} 2>&1 | tee {log}"
+
+
+use rule train as train_ablation with:
+    input:
+        manifests=training_manifests,
+        init=[],
+    output:
+        f"<results>/train/{ablation_space.wildcard_pattern}/stage1/model/pipeline.json",
+    log:
+        f"<logs>/train/{ablation_space.wildcard_pattern}.log",
+    benchmark:
+        f"<benchmarks>/train/{ablation_space.wildcard_pattern}.tsv"
+    params:
+        stage="stage1",
+        preset=config["preset"],
+        steps=BUDGETS["ablation_steps"],
+        seed=lambda wildcards: RUN.ablations[wildcards.ablation].seed,
+        device=config["device"],
+        clips=lambda wildcards, input: [Path(path).parent for path in input.manifests],
+        init=[],
+        settings=lambda wildcards: ["--set", *RUN.ablations[wildcards.ablation].settings],
+        source=source("semo.train", "semo/presets"),
+        out=subpath(output[0], ancestor=2),
+    threads: 1
