@@ -56,6 +56,11 @@ class Run:
             raise SettingsError(f"config: init is released, but {RELEASED} is not here; set init: scratch.")
         self.methods = self._methods(plugins)
 
+    @property
+    def reports(self) -> str:
+        """The committed report belongs to the default results; every other run keeps its own inside its results."""
+        return "reports" if self.results == "results" else f"{self.results}/reports"
+
     def _roles(self, datasets: dict[str, dict]) -> dict[str, str]:
         roles = self.config["datasets"]
         for role, name in roles.items():

@@ -1,7 +1,6 @@
 """Reads and checks the configuration and plans the run; helpers for the rules. Functions only."""
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -17,8 +16,7 @@ from plan.run import RELEASED, STAGES, Run
 ROOT = Path(workflow.basedir)
 SCHEMAS = ROOT / "workflow" / "schemas"
 
-# Jobs call `python`: the one that runs Snakemake, whether its environment is activated or not.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+machine.use_this_python()
 
 try:
     settings.check(config, SCHEMAS / "config.schema.yaml", "config")
@@ -38,10 +36,9 @@ FIGURES = sorted(path.stem for path in (ROOT / "semo/report/figures").glob("[a-z
 
 pathvars:
     results=config["results"],
-    logs=config["results"] + "/logs",
-    benchmarks=config["results"] + "/benchmarks",
-    # the committed report belongs to the default run; other scales keep theirs inside their results
-    reports="reports" if config["results"] == "results" else config["results"] + "/reports",
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+    reports=RUN.reports,
 
 
 wildcard_constraints:

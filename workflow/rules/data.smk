@@ -8,6 +8,10 @@ rule fetch_dataset:
         "<logs>/fetch/{dataset}.log",
     params:
         entry=dataset_entry,
+    conda:
+        "../../environment.yml"
+    message:
+        "Fetch data set {wildcards.dataset}"
     shell:
         "python data/fetch.py {wildcards.dataset} 2>&1 | tee {log}"
 
@@ -19,6 +23,10 @@ rule fetch_weight:
         "<logs>/fetch/weight-{weight}.log",
     params:
         entry=weight_entry,
+    conda:
+        "../../environment.yml"
+    message:
+        "Fetch weights {wildcards.weight}"
     shell:
         "python data/fetch.py --weight {wildcards.weight} 2>&1 | tee {log}"
 
@@ -42,6 +50,10 @@ rule prepare_clips:
         out=subpath(output.manifest, parent=True),
     resources:
         mem_mb=1500,
+    conda:
+        "../../environment.yml"
+    message:
+        "Clips of {wildcards.dataset}, {params.frame_size} pixels"
     shell:
         "python -m semo.clips --dataset {wildcards.dataset} --frame-size {params.frame_size} --out {params.out}"
         " > {log} 2>&1"

@@ -15,6 +15,10 @@ rule evaluate:
         source=source("semo.evaluate", "semo/metrics"),
     resources:
         mem_mb=1500,
+    conda:
+        "../../environment.yml"
+    message:
+        "Evaluate {wildcards.task} {wildcards.dataset} {wildcards.method}"
     shell:
         "python -m semo.evaluate --task {wildcards.task} --generated {params.generated} --clips {params.clips}"
         " --out {output} > {log} 2>&1"

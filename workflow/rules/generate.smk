@@ -28,6 +28,10 @@ rule generate:
     resources:
         mem_mb=needs.memory_mb(config["preset"], "generate"),
         gpu=1 if config["device"] != "cpu" else 0,
+    conda:
+        "../../environment.yml"
+    message:
+        "Generate {wildcards.task} {wildcards.dataset} {wildcards.method}"
     shell:
         "python workflow/scripts/begin.py {params.out} {params:q} {input}"
         " && python -m semo.generate --task {wildcards.task} --method {wildcards.method} --plugin {params.plugin}"

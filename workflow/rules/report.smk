@@ -3,11 +3,17 @@
 
 rule resolve_config:
     output:
-        "<results>/config.json",
+        "<results>/{plan}.json",
     log:
-        "<logs>/report/config.log",
+        "<logs>/report/{plan}.log",
+    wildcard_constraints:
+        plan="config|grid",
     params:
-        config=json.dumps(RUN.described(), indent=1, sort_keys=True),
+        config=lambda wildcards: json.dumps(RUN.described(wildcards.plan == "grid"), indent=1, sort_keys=True),
+    conda:
+        "../../environment.yml"
+    message:
+        "Write the resolved config"
     shell:
         "printf '%s\\n' {params.config:q} > {output} 2> {log}"
 
@@ -32,6 +38,10 @@ rule table:
         source=source("semo.report"),
     resources:
         mem_mb=1000,
+    conda:
+        "../../environment.yml"
+    message:
+        "Table {wildcards.table}"
     shell:
         "python -m semo.report table --definition {input.definition} --results {params.results}"
         " --config {input.config} --out {output} > {log} 2>&1"
@@ -55,6 +65,10 @@ rule figure:
         source=source("semo.report"),
     resources:
         mem_mb=2000,
+    conda:
+        "../../environment.yml"
+    message:
+        "Figure {wildcards.figure}"
     shell:
         "python -m semo.report figure {wildcards.figure} --results {params.results} --config {input.config}"
         " --out {output} > {log} 2>&1"
@@ -73,21 +87,29 @@ rule page:
     params:
         results=subpath(input.config, parent=True),
         source=source("semo.report"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Write {output.page}"
     shell:
         "python -m semo.report page --results {params.results} --config {input.config} --out {output.page} > {log} 2>&1"
 
 
 rule release_ablations:
     input:
+        config="<results>/grid.json",
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv", grid=True),
     output:
         "reports/released/ablations.tsv",
     log:
         "<logs>/report/release.log",
     params:
-        config=json.dumps(RUN.described(grid=True), sort_keys=True),
-        results=config["results"],
+        results=subpath(input.config, parent=True),
         source=source("semo.report"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Write {output}"
     shell:
-        "python -m semo.report release --results {params.results} --config <(printf '%s' {params.config:q})"
+        "python -m semo.report release --results {params.results} --config {input.config}"
         " --out {output} > {log} 2>&1"

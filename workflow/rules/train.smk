@@ -23,9 +23,14 @@ rule train:
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
     threads: 2
+    priority: 10  # the chain of stages is the longest path: ablations fill the cores beside it
     resources:
         mem_mb=needs.memory_mb(config["preset"], "train"),
         gpu=1 if config["device"] != "cpu" else 0,
+    conda:
+        "../../environment.yml"
+    message:
+        "Train SeMo {wildcards.stage}, {params.steps} steps"
     shell:
         "python workflow/scripts/begin.py {params.out} {params:q} {input}"
         " && python -m semo.train {params.stage} --preset {params.preset} --steps {params.steps} --seed {params.seed}"
@@ -55,3 +60,5 @@ use rule train as train_ablation with:
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
     threads: 1
+    message:
+        "Train ablation {wildcards.ablation}, {params.steps} steps"
