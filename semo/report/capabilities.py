@@ -1,0 +1,52 @@
+"""Table 1 from measurements: labels used, longest roll-out, speed against 25 frames per second."""
+
+from __future__ import annotations
+
+from semo.report.definitions import Column, Table
+from semo.report.measurements import Measured, Results
+from semo.report.rows import Block, Cell, Row
+
+REAL_TIME = 25.0
+WINDOW = 16
+
+
+def capability_block(table: Table, results: Results) -> Block:
+    """Rows of the methods that talk; verdicts only, so that two runs agree: the speeds are in speed.md."""
+    names = [n for n in results.methods if not n.startswith("ablation-") and n not in ("copy-reference", "codec")]
+    rows = []
+    for name in sorted(names, key=lambda n: (n.endswith("-released"), n == "semo", n)):
+        found = [m for d in dict.fromkeys(results.roles.values()) if (m := results.measured(table.task, d, name))]
+        done = [m for m in found if m.record["status"] == "complete"]
+        label = found[0].record["label"] if found else {"semo": "SeMo"}.get(name, name)
+        kind = "released" if name.endswith("-released") else "scratch"
+        rows.append(Row(name, label, kind, _cells(table, done, found)))
+    return Block("run", "", "", table.columns, tuple(rows))
+
+
+def generation_speed(done: list[Measured]) -> float | None:
+    """Frames per second over all data sets; None where no time was measured."""
+    seconds = sum(m.record["seconds"] for m in done)
+    return sum(m.record["frames"] for m in done) / seconds if seconds > 0 else None
+
+
+def _cells(table: Table, done: list[Measured], found: list[Measured]) -> dict[Column, Cell]:
+    if not done:
+        reason = found[0].record["reason"] if found else "no audio-driven result in this run"
+        return {column: Cell(reason=reason) for column in table.columns}
+    record = done[0].record
+    longest = max(m.record["longest"] for m in done)
+    speed = generation_speed(done)
+    windows = -(-longest // WINDOW)
+    labels = record["labels"]
+    texts = {
+        "unsupervised": "no: " + ", ".join(labels) if labels else "yes: no labels used",
+        "long_term": f"{'yes' if windows > 1 else 'no'}: {longest} frames, {windows} × {WINDOW}",
+        "real_time": "yes" if (speed or 0.0) >= REAL_TIME else "no",
+    }
+    cells = {}
+    for column in table.columns:
+        text = texts.get(column.metric)
+        cells[column] = Cell(text=text) if text else Cell(reason="only portraits here")
+    if speed is None:
+        cells = {c: Cell(reason="no time measured") if c.metric == "real_time" else x for c, x in cells.items()}
+    return cells

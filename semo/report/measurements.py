@@ -1,0 +1,120 @@
+"""What a run left behind: per-clip metrics with their records, training curves and configs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from semo.report.definitions import ReportError, read_tsv
+
+DEFAULT_METHODS = ("copy-reference", "codec", "semo")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Per-clip values of one (task, data set, method) and the record of how they were made."""
+
+    rows: list[dict[str, str]]
+    record: dict[str, Any]
+
+    def values(self, metric: str) -> dict[str, float]:
+        """Clip id -> value, for clips that have one."""
+        return {row["clip"]: float(row[metric]) for row in self.rows if row.get(metric, "") != ""}
+
+    @cached_property
+    def people(self) -> dict[str, str]:
+        """Clip id -> person."""
+        return {row["clip"]: row["identity"] for row in self.rows}
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training stage: its folder names, its config and its curve (columns as written by the loop)."""
+
+    run: str
+    stage: str
+    config: dict[str, Any]
+    curve: list[dict[str, str]]
+
+    def last(self, column: str) -> float | None:
+        """The last value of a column, or None where the curve has none."""
+        for row in reversed(self.curve):
+            if row.get(column, "") not in ("", "nan"):
+                return float(row[column])
+        return None
+
+
+@dataclass(frozen=True)
+class Results:
+    """A config with the results folder of its run."""
+
+    config: dict[str, Any]
+    folder: Path
+    _cache: dict[tuple[str, str, str], Measured | None] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role -> data set id, enabled ones only."""
+        return self.config.get("enabled_roles") or self.config.get("datasets", {})
+
+    @property
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Method id -> what the plan says of it; the plan's order."""
+        planned = self.config.get("methods")
+        return planned if planned is not None else {name: {} for name in DEFAULT_METHODS}
+
+    def measured(self, task: str, dataset: str, method: str) -> Measured | None:
+        """None where there is no table for it."""
+        key = (task, dataset, method)
+        if key not in self._cache:
+            self._cache[key] = self._read(*key)
+        return self._cache[key]
+
+    def externals(self, task: str) -> list[str]:
+        """Methods scored from folders of videos: not in the plan, found by their records."""
+        found = set()
+        for dataset in set(self.roles.values()):
+            for path in sorted((self.folder / "metrics" / task / dataset).glob("*.json")):
+                if path.stem not in self.methods and _json(path)["run"].get("plugin") == "external":
+                    found.add(path.stem)
+        return sorted(found)
+
+    @cached_property
+    def training(self) -> list[TrainingRun]:
+        """All training stages found, sorted by run; stages of a run in order of training."""
+        order = {stage: i for i, stage in enumerate(("stage1", "stage1b", "stage2", "reflow"))}
+        found = []
+        for curve in sorted((self.folder / "train").glob("*/*/curve.tsv")):
+            config = curve.with_name("config.json")
+            settings = _json(config) if config.is_file() else {}
+            found.append(TrainingRun(curve.parent.parent.name, curve.parent.name, settings, read_tsv(curve)))
+        return sorted(found, key=lambda t: (t.run != "semo", t.run, order.get(t.stage, 99)))
+
+    def _read(self, task: str, dataset: str, method: str) -> Measured | None:
+        path = self.folder / "metrics" / task / dataset / f"{method}.tsv"
+        if not path.is_file():
+            return None
+        beside = path.with_suffix(".json")
+        if not beside.is_file():
+            raise ReportError(f"{beside} is missing beside {path.name}: measure again")
+        return Measured(read_tsv(path), _json(beside)["run"])
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """A resolved config. Raises ReportError where it is not one."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or "datasets" not in content:
+        raise ReportError(f"{path} is not a config: the key `datasets` is missing")
+    return content
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ReportError(f"{path} is not JSON: {error}") from error

@@ -1,0 +1,187 @@
+"""Blocks of table rows: this run's, the paper's and those of released long runs, never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from semo.metrics import metric
+from semo.report.definitions import Ablation, Column, Table, read_tsv
+from semo.report.measurements import Measured, Results
+from semo.stats import Estimate, estimate
+
+BOUNDS = ("copy-reference", "codec")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with its interval and counts, a printed text, or the reason for neither."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    clips: int = 0
+    people: int = 0
+    spread: float | None = None
+    text: str = ""
+    reason: str = ""
+    best: bool = False
+
+    @classmethod
+    def of(cls, result: Estimate) -> Cell:
+        return cls(result.mean, result.low, result.high, result.clips, result.people)
+
+
+@dataclass(frozen=True)
+class Row:
+    """`kind`: scratch (compared), bound, released or paper."""
+
+    id: str
+    label: str
+    kind: str
+    cells: dict[Column, Cell]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows with one header. `source`: run, paper or released; `dataset` is empty for the paper's."""
+
+    source: str
+    role: str
+    dataset: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+
+def run_block(table: Table, role: str, results: Results, ablations: list[Ablation]) -> Block:
+    """This run's rows of one role."""
+    dataset = results.roles.get(role, "")
+    if table.kind == "ablations":
+        named = [(a.run, f"ablation-{a.run}") for a in ablations if table.number in a.tables]
+    else:
+        named = [(name, name) for name in _method_order(results, table.task)]
+    rows = [_row(table, bound, bound, dataset, results) for bound in BOUNDS]
+    rows += [_row(table, row, name, dataset, results) for row, name in named if name not in BOUNDS]
+    return Block("run", role, dataset, table.columns, mark_best(rows))
+
+
+def paper_block(table: Table, role: str, paper: list[dict[str, str]]) -> Block | None:
+    """The paper's rows of one role, as printed; None where it has none."""
+    columns = tuple(column for column in table.columns if not column.ours)
+    rows = [
+        Row(
+            line["row"],
+            line["method"],
+            "paper",
+            {c: Cell(text=line[c.metric]) if line.get(c.metric) else Cell(reason="not in the paper") for c in columns},
+        )
+        for line in paper
+        if line.get("role", role) == role
+    ]
+    return Block("paper", role, "", columns, tuple(rows)) if rows else None
+
+
+def released_blocks(table: Table, role: str, folder: Path, known: Iterable[str]) -> list[Block]:
+    """One block per file of long runs that has rows of this table: mean over seeds, half the range as spread."""
+    known = list(known)
+    blocks = []
+    for path in sorted(folder.glob("*.tsv")):
+        lines = [line for line in read_tsv(path) if line["role"] == role and line["run"] in known]
+        present = {line["run"] for line in lines}
+        rows = [_released_row(table, run, [x for x in lines if x["run"] == run]) for run in known if run in present]
+        if rows and any(cell.value is not None for row in rows for cell in row.cells.values()):
+            blocks.append(Block("released", role, lines[0]["dataset"], table.columns, mark_best(rows), path.stem))
+    return blocks
+
+
+def mark_best(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Mark the best value of each column among rows that may be compared, where at least two have one."""
+    rows = list(rows)
+    comparable = [i for i, row in enumerate(rows) if row.kind in ("scratch", "long run")]
+    for column in rows[0].cells if rows else ():
+        values = {i: rows[i].cells[column].value for i in comparable}
+        found = [v for v in values.values() if v is not None]
+        if len(found) < 2:
+            continue
+        top = max(found) if metric(column.metric).better == "higher" else min(found)
+        for i, value in values.items():
+            if value == top:
+                marked = rows[i].cells | {column: replace(rows[i].cells[column], best=True)}
+                rows[i] = replace(rows[i], cells=marked)
+    return tuple(rows)
+
+
+def _method_order(results: Results, task: str) -> list[str]:
+    """Rivals by name, then SeMo, then released rows; ablation runs have tables of their own."""
+    names = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
+    names += results.externals(task)
+    return sorted(names, key=lambda n: (n.endswith("-released"), n == "semo", n))
+
+
+def _row(table: Table, row: str, method: str, dataset: str, results: Results) -> Row:
+    found = results.measured(table.task, dataset, method)
+    label = table.labels.get(row) or (found.record["label"] if found else None)
+    kind = found.record["kind"] if found else None
+    label = label or {"semo": "SeMo"}.get(row, row)
+    if kind is None:
+        kind = "bound" if method in BOUNDS else "released" if method.endswith("-released") else "scratch"
+    cells = {column: _cell(column, dataset, method, results) for column in table.columns}
+    return Row(row, label, kind, cells)
+
+
+def _cell(column: Column, dataset: str, method: str, results: Results) -> Cell:
+    measure = metric(column.metric)
+    if measure.frames is None:
+        return Cell(reason=measure.needs)
+    if not dataset:
+        return Cell(reason="data set not enabled")
+    found = results.measured(column.task, dataset, method)
+    if found is None:
+        return Cell(reason=_why_absent(column.task, method, results))
+    if found.record["status"] != "complete":
+        return Cell(reason=found.record["reason"])
+    return _estimated(found, column.metric)
+
+
+def _estimated(found: Measured, name: str) -> Cell:
+    values = found.values(name)
+    if not values:
+        return Cell(reason="no clip has a value")
+    clips = sorted(values)
+    return Cell.of(estimate([values[clip] for clip in clips], [found.people[clip] for clip in clips]))
+
+
+def _why_absent(task: str, method: str, results: Results) -> str:
+    planned = results.methods.get(method)
+    if method.startswith("ablation-") and planned is None:
+        return "not in this run's budget"
+    if planned and planned.get("tasks") is not None and task not in planned["tasks"]:
+        if method == "semo" and task == "talk":
+            return "no stage 2 in this run"
+        return f"does not do the task {task}"
+    return "not measured in this run"
+
+
+def _released_row(table: Table, run: str, lines: list[dict[str, str]]) -> Row:
+    cells = {}
+    for column in table.columns:
+        of_column = [x for x in lines if x["metric"] == column.metric and x["task"] == column.task]
+        if metric(column.metric).frames is None and not of_column:
+            cells[column] = Cell(reason=metric(column.metric).needs)
+        elif not of_column:
+            cells[column] = Cell(reason="not in the released run")
+        else:
+            cells[column] = _over_seeds(of_column)
+    return Row(run, table.labels.get(run, run), "long run", cells)
+
+
+def _over_seeds(lines: list[dict[str, str]]) -> Cell:
+    values = [float(line["value"]) for line in lines]
+    clips, people = int(lines[0]["clips"]), int(lines[0]["people"])
+    if len(values) == 1:
+        low, high = (float(lines[0][key]) if lines[0][key] else None for key in ("low", "high"))
+        return Cell(values[0], low, high, clips, people)
+    return Cell(fmean(values), None, None, clips, people, spread=(max(values) - min(values)) / 2)

@@ -1,0 +1,106 @@
+"""Everything that depends on the clock: reports/speed.md and results/tables/speed.tsv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semo import provenance
+from semo.report.capabilities import REAL_TIME, generation_speed
+from semo.report.markdown import escape, grid
+from semo.report.measurements import Results
+
+TASK_NAMES = {"reconstruct": "reconstruct", "talk": "talk"}
+NOTE = """\
+Measured in the run at hand, so two runs differ; compare the column *of copy-reference*, not seconds, between machines.
+Generation counts the time a method takes per frame (codec and sampler included), not reading or writing videos.
+Real-time means at least 25 frames/s at the frame size of this run on the device named."""
+
+
+def speed_rows(results: Results) -> list[dict[str, str]]:
+    """One row per (task, method) with frames per second over all data sets."""
+    rows = []
+    for task in TASK_NAMES:
+        speeds: dict[str, float] = {}
+        for name in results.methods:
+            datasets = dict.fromkeys(results.roles.values())
+            done = [m for d in datasets if (m := results.measured(task, d, name)) and m.record["status"] == "complete"]
+            speed = generation_speed(done) if done else None
+            if speed is None:
+                continue
+            speeds[name] = speed
+            record = done[0].record
+            copying = speeds.get("copy-reference")
+            rows.append(
+                {
+                    "task": task,
+                    "method": record["label"],
+                    "frames": str(sum(m.record["frames"] for m in done)),
+                    "seconds": f"{sum(m.record['seconds'] for m in done):.2f}",
+                    "frames_per_s": f"{speed:.1f}",
+                    "of_copy_reference": f"{speed / copying:.2g}" if copying else "",
+                    "real_time": "yes" if speed >= REAL_TIME else "no",
+                    "peak_memory_mib": f"{max(m.record['peak_memory_mib'] for m in done):.0f}",
+                    "threads": str(record["threads"]),
+                    "device": record["device_name"],
+                }
+            )
+    return rows
+
+
+def training_rows(results: Results) -> list[list[str]]:
+    """Run, stage, steps, seconds, samples per second."""
+    rows = []
+    for run in results.training:
+        step, seconds, rate = (run.last(column) for column in ("step", "seconds", "samples_per_s"))
+        rows.append(
+            [
+                escape(run.run),
+                escape(run.stage),
+                f"{int(step):,}" if step is not None else "-",
+                f"{seconds:.0f}" if seconds is not None else "-",
+                f"{rate:.0f}" if rate is not None else "-",
+            ]
+        )
+    return rows
+
+
+def speed_page(results: Results, root: Path) -> str:
+    """The Markdown of speed.md."""
+    rows = speed_rows(results)
+    cells = [
+        [
+            row["task"],
+            escape(row["method"]),
+            row["frames_per_s"],
+            row["of_copy_reference"] or "-",
+            row["real_time"],
+            row["frames"],
+            row["seconds"],
+            row["peak_memory_mib"],
+            f"{escape(row['device'])}, {row['threads']}",
+        ]
+        for row in rows
+    ]
+    header = [
+        "Task",
+        "Method",
+        "Frames/s",
+        "of copy-reference",
+        "Real-time",
+        "Frames",
+        "Seconds",
+        "Peak memory, MiB",
+        "Device, threads",
+    ]
+    lines = ["# Speed", "", NOTE, "", "## Generation", ""]
+    lines += grid(header, cells) if cells else ["not run: no method was timed in this run"]
+    training = training_rows(results)
+    lines += ["", "## Training", ""]
+    lines += (
+        grid(["Run", "Stage", "Steps", "Seconds", "Samples/s"], training)
+        if training
+        else ["not run: nothing was trained in this run"]
+    )
+    versions = ", ".join(f"{name} {number}" for name, number in provenance.versions().items())
+    lines += ["", f"Source {provenance.revision(root)}; {escape(versions)}; {escape(provenance.cpu_model())}.", ""]
+    return "\n".join(lines)
