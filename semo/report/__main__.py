@@ -1,4 +1,4 @@
-"""`python -m semo.report tables | figures | release`: turn a results folder into what people read."""
+"""`python -m semo.report table | figure | page | release`: turn a results folder into what people read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from semo.report.definitions import ReportError
-from semo.report.tables import Inputs, load_inputs, write_tables
+from semo.report.definitions import ReportError, load_table
+from semo.report.tables import Inputs, load_inputs, write_page, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,35 +25,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _do(args: argparse.Namespace, inputs: Inputs) -> str:
-    if args.command == "tables":
-        paths = write_tables(inputs, args.out, ROOT)
-        return f"{len(paths)} files written; read {args.out / 'tables.md'}"
+    if args.command == "table":
+        return f"{write_table(load_table(args.definition), inputs, args.out)} cells -> {args.out}"
+    if args.command == "page":
+        return "written: " + ", ".join(str(path) for path in write_page(inputs, args.out, ROOT))
     if args.command == "release":
         from semo.report.released import release
 
         return f"{release(inputs.results, args.out, ROOT)} values -> {args.out}"
     from semo.report.figures import draw
 
-    drawn = draw(inputs, args.out / "figures", args.only)
-    return f"{len(drawn)} figures in {args.out / 'figures'}"
+    draw(args.name, inputs, args.out)
+    return f"figure -> {args.out}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m semo.report", description=(__doc__ or "").split(":", 1)[1].strip())
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("tables", "tables.md, speed.md, results/tables/"),
-        ("figures", "figures/*.png"),
-        ("release", "freeze the ablation runs of a long run as TSV"),
+    for name, out, text in (
+        ("table", "table.tsv", "one table as tidy TSV"),
+        ("figure", "figure.png", "one figure"),
+        ("page", "tables.md", "all tables as Markdown; speed.md beside it; summary.json and speed.tsv in the results"),
+        ("release", "file.tsv", "freeze the ablation runs of a long run; provenance beside it"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--config", type=Path, required=True, help="resolved config (YAML)")
+        if name == "figure":
+            command.add_argument("name", help="a file of semo/report/figures/")
+        if name == "table":
+            command.add_argument("--definition", type=Path, required=True, help="a file of reports/tables/")
+        command.add_argument("--config", type=Path, required=True, help="resolved config (YAML or JSON)")
         command.add_argument("--results", type=Path, default=Path("results"))
-        command.add_argument("--out", type=Path, required=True, help="file.tsv" if name == "release" else "folder")
+        command.add_argument("--out", type=Path, required=True, metavar=out)
         command.add_argument("--definitions", type=Path, default=ROOT / "reports", help="tables/, paper/, released/")
         command.add_argument("--ablations", type=Path, default=ROOT / "workflow/config/ablations.tsv")
-        if name == "figures":
-            command.add_argument("--only", nargs="+", metavar="NAME", help="some figures instead of all")
     return parser
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semo.report.definitions import Column, Table
-from semo.report.measurements import Measured, Results
+from semo.report.measurements import BOUNDS, Measured, Results
 from semo.report.rows import Block, Cell, Row
 
 REAL_TIME = 25.0
@@ -12,9 +12,9 @@ WINDOW = 16
 
 def capability_block(table: Table, results: Results) -> Block:
     """Rows of the methods that talk; verdicts only, so that two runs agree: the speeds are in speed.md."""
-    names = [n for n in results.methods if not n.startswith("ablation-") and n not in ("copy-reference", "codec")]
+    names = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
     rows = []
-    for name in sorted(names, key=lambda n: (n.endswith("-released"), n == "semo", n)):
+    for name in names:
         found = [m for d in dict.fromkeys(results.roles.values()) if (m := results.measured(table.task, d, name))]
         done = [m for m in found if m.record["status"] == "complete"]
         label = found[0].record["label"] if found else {"semo": "SeMo"}.get(name, name)
@@ -31,7 +31,7 @@ def generation_speed(done: list[Measured]) -> float | None:
 
 def _cells(table: Table, done: list[Measured], found: list[Measured]) -> dict[Column, Cell]:
     if not done:
-        reason = found[0].record["reason"] if found else "no audio-driven result in this run"
+        reason = found[0].record["reason"] if found else "not measured in this run"
         return {column: Cell(reason=reason) for column in table.columns}
     record = done[0].record
     longest = max(m.record["longest"] for m in done)

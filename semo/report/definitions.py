@@ -19,7 +19,19 @@ CAPABILITIES = {
     "generic": "Generic pipeline",
 }
 ROLE_NAMES = {"hdtf": "HDTF", "dh_facevid": "DH-FaceVid-1K", "mead": "MEAD"}
-_KEYS = {"number", "title", "kind", "task", "roles", "columns", "ours", "labels", "notes", "paper_notes"}
+_KEYS = {
+    "number",
+    "title",
+    "kind",
+    "task",
+    "roles",
+    "columns",
+    "ours",
+    "labels",
+    "reference",
+    "notes",
+    "paper_notes",
+}
 
 
 class ReportError(ValueError):
@@ -37,7 +49,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what its rows are, which roles it has and which columns."""
+    """One table: what its rows are, which roles it has and which columns.
+
+    `reference`: the row that the others of this run are compared with, clip by clip, below the table.
+    """
 
     number: int
     title: str
@@ -46,6 +61,7 @@ class Table:
     roles: tuple[str, ...]
     columns: tuple[Column, ...]
     labels: dict[str, str]
+    reference: str
     notes: tuple[str, ...]
     paper_notes: tuple[str, ...]
 
@@ -65,7 +81,7 @@ class Ablation:
 
 def load_tables(folder: Path) -> list[Table]:
     """All definitions, by number. Raises ReportError."""
-    tables = [_table(path) for path in sorted(folder.glob("*.yaml"))]
+    tables = [load_table(path) for path in sorted(folder.glob("*.yaml"))]
     if not tables:
         raise ReportError(f"{folder} holds no table definition (*.yaml)")
     return sorted(tables, key=lambda table: table.number)
@@ -104,7 +120,8 @@ def read_tsv(path: Path) -> list[dict[str, str]]:
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
-def _table(path: Path) -> Table:
+def load_table(path: Path) -> Table:
+    """One definition. Raises ReportError for unknown or missing keys and unknown columns."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ReportError(f"{path} is not a mapping of keys")
@@ -125,6 +142,7 @@ def _table(path: Path) -> Table:
         roles=tuple(content.get("roles", [])),
         columns=tuple(columns),
         labels=dict(content.get("labels", {})),
+        reference=content.get("reference", ""),
         notes=tuple(content.get("notes", [])),
         paper_notes=tuple(content.get("paper_notes", [])),
     )

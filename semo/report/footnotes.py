@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semo.metrics import all_metrics
-from semo.report.definitions import ROLE_NAMES, Ablation
+from semo.report.definitions import ROLE_NAMES, Ablation, Table
 from semo.report.markdown import escape, grid
 from semo.report.measurements import Measured, Results
 from semo.stats import MIN_PEOPLE, Estimate, paired_difference
@@ -37,13 +37,13 @@ def in_short(results: Results) -> list[str]:
     header = ["Gain over copy-reference, dB", "moving pixels", "moving pixels, cross-identity"]
     rows = []
     for name in ("semo", "semo-released"):
-        for role, dataset in results.roles.items():
+        for dataset in results.roles.values():
             found = [results.measured(task, dataset, name) for task in ("reconstruct", "cross")]
             if not any(found):
                 continue
             label = next(m for m in found if m).record["label"]
             gains = [_gain(results, task, dataset, name) for task in ("reconstruct", "cross")]
-            rows.append([f"{escape(label)}, {_role(role)}", *(_signed(gain) for gain in gains)])
+            rows.append([f"{escape(label)}, {escape(dataset)}", *(_signed(gain) for gain in gains)])
     lines = ["## In short", "", *grid(header, rows)] if rows else ["## In short", ""]
     used = [(t, t.last("motion_use_db")) for t in results.training if t.run == "semo"]
     texts = [f"{value:+.2f} dB after {t.stage}" for t, value in used if value is not None]
@@ -71,6 +71,7 @@ def protocol(results: Results) -> list[str]:
         *grid(
             ["Metric", "Definition"],
             [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)"] for m in all_metrics().values()],
+            numbers=False,
         ),
     ]
 
@@ -81,6 +82,28 @@ def ablation_note(results: Results, ablations: list[Ablation], number: int) -> s
     fixed = {a.settings.get("motion_norm") for a in ablations if number in a.tables}
     norm = f" Motion normalisation: {', '.join(sorted(str(n) for n in fixed))}." if fixed else ""
     return ABLATION_NOTE.format(steps=steps) + norm
+
+
+def against_reference(table: Table, results: Results, ablations: list[Ablation]) -> list[str]:
+    """Differences to the table's reference run on the same clips, as Markdown lines; empty where nothing compares."""
+    lines = []
+    for role in table.roles:
+        reference = results.measured(table.task, results.roles.get(role, ""), f"ablation-{table.reference}")
+        texts = []
+        for run in (a.run for a in ablations if table.number in a.tables and a.run != table.reference):
+            other = results.measured(table.task, results.roles.get(role, ""), f"ablation-{run}")
+            if reference and other and reference.values("psnr").keys() & other.values("psnr").keys():
+                gain = paired_difference(other.values("psnr"), reference.values("psnr"), reference.people)
+                texts.append(f"{escape(table.labels.get(run, run))} {_inline(gain)}")
+        if texts:
+            name = escape(table.labels.get(table.reference, table.reference))
+            lines.append(f"PSNR minus that of {name} on the same clips, dB: {'; '.join(texts)}.")
+    return lines
+
+
+def _inline(gain: Estimate) -> str:
+    interval = f" \\[{gain.low:+.2f}, {gain.high:+.2f}\\]" if gain.low is not None and gain.high is not None else ""
+    return f"{gain.mean:+.2f}{interval}"
 
 
 def _gain(results: Results, task: str, dataset: str, name: str) -> Estimate | None:
@@ -127,7 +150,7 @@ def _data(results: Results) -> list[str]:
         most = max((m.record["clips"] for m in done), default=0)
         failed = sum(len(m.record["failed"]) for m in done)
         rows.append([_role(role), escape(dataset), manifest, str(most), str(failed)])
-    return grid(["Stands for", "Data set", "Manifest sha256", "Clips", "Failed"], rows)
+    return grid(["Stands for", "Data set", "Manifest sha256", "Clips", "Failed"], rows, numbers=False)
 
 
 def _methods(results: Results) -> list[str]:
@@ -142,7 +165,7 @@ def _methods(results: Results) -> list[str]:
         sampler = ", ".join(f"{key} {value}" for key, value in record["settings"].items()) or "-"
         device = f"{record['device_name']}, {record['threads']} thread{'s' if record['threads'] != 1 else ''}"
         rows.append([escape(record["label"]), kind, weights, escape(sampler), escape(device)])
-    return grid(["Method", "Tasks", "Weights sha256", "Sampler", "Device"], rows)
+    return grid(["Method", "Tasks", "Weights sha256", "Sampler", "Device"], rows, numbers=False)
 
 
 def _training(results: Results) -> list[str]:

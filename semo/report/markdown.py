@@ -32,23 +32,26 @@ def escape(text: str) -> str:
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; cells are Markdown already. First column left, others right."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> list[str]:
+    """A Markdown table; cells are Markdown already. The first column stands left, columns of numbers right."""
+    rule = ["---"] + ["---:" if numbers else "---"] * (len(header) - 1)
     return [_line(header), _line(rule), *(_line(row) for row in rows)]
 
 
 def block_lines(block: Block, notes: Notes, first: str = "Method") -> list[str]:
     """The rows of a block under their header."""
-    header = [first, *(column_title(column) for column in block.columns)]
-    return grid(header, [_row(row, block.columns, notes) for row in block.rows])
+    header = [first, *(column_title(column, block.source == "paper") for column in block.columns)]
+    words = all(column.metric in CAPABILITIES for column in block.columns)
+    return grid(header, [_row(row, block.columns, notes) for row in block.rows], numbers=not words)
 
 
-def column_title(column: Column) -> str:
+def column_title(column: Column, printed: bool = False) -> str:
+    """The header of a column; `printed`: of the paper's numbers, whose scale is the paper's."""
     if column.metric in CAPABILITIES:
         return CAPABILITIES[column.metric]
     measure = metric(column.metric)
-    return f"{measure.label} {measure.arrow}"
+    label = measure.label.split(" ×")[0] if printed else measure.label
+    return f"{label} {measure.arrow}"
 
 
 def number(value: float, column: Column, signed: bool = False) -> str:

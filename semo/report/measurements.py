@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from semo.report.definitions import ReportError, read_tsv
+from semo.report.definitions import ROLE_NAMES, ReportError, read_tsv
 
-DEFAULT_METHODS = ("copy-reference", "codec", "semo")
+BOUNDS = ("copy-reference", "codec")
+DEFAULT_METHODS = (*BOUNDS, "semo")
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ class Results:
 
     @property
     def roles(self) -> dict[str, str]:
-        """Role -> data set id, enabled ones only."""
-        return self.config.get("enabled_roles") or self.config.get("datasets", {})
+        """Role -> data set id, enabled ones only, in the paper's order."""
+        found = self.config.get("enabled_roles") or self.config.get("datasets", {})
+        return dict(sorted(found.items(), key=lambda item: ([*ROLE_NAMES, item[0]].index(item[0]), item[0])))
 
     @property
     def methods(self) -> dict[str, dict[str, Any]]:
-        """Method id -> what the plan says of it; the plan's order."""
+        """Method id -> what the plan says of it: bounds, rivals, SeMo, released weights, ablation runs."""
         planned = self.config.get("methods")
-        return planned if planned is not None else {name: {} for name in DEFAULT_METHODS}
+        planned = planned if planned is not None else {name: {} for name in DEFAULT_METHODS}
+        return dict(sorted(planned.items(), key=lambda item: _place(item[0])))
 
     def measured(self, task: str, dataset: str, method: str) -> Measured | None:
         """None where there is no table for it."""
@@ -103,6 +107,21 @@ class Results:
         if not beside.is_file():
             raise ReportError(f"{beside} is missing beside {path.name}: measure again")
         return Measured(read_tsv(path), _json(beside)["run"])
+
+
+def _place(method: str) -> tuple[int, list[tuple[int, str]]]:
+    """Where a method stands in a table; numbers inside names count as numbers (T1D32 before T1D128)."""
+    group = 1
+    if method in BOUNDS:
+        group = 0
+    elif method.startswith("ablation-"):
+        group = 4
+    elif method.endswith("-released"):
+        group = 3
+    elif method == "semo":
+        group = 2
+    parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", method)]
+    return group, parts if group else [(BOUNDS.index(method), "")]
 
 
 def load_config(path: Path) -> dict[str, Any]:

@@ -9,10 +9,8 @@ from statistics import fmean
 
 from semo.metrics import metric
 from semo.report.definitions import Ablation, Column, Table, read_tsv
-from semo.report.measurements import Measured, Results
+from semo.report.measurements import BOUNDS, Measured, Results
 from semo.stats import Estimate, estimate
-
-BOUNDS = ("copy-reference", "codec")
 
 
 @dataclass(frozen=True)
@@ -115,10 +113,9 @@ def mark_best(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def _method_order(results: Results, task: str) -> list[str]:
-    """Rivals by name, then SeMo, then released rows; ablation runs have tables of their own."""
-    names = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
-    names += results.externals(task)
-    return sorted(names, key=lambda n: (n.endswith("-released"), n == "semo", n))
+    """Compared methods; ablation runs have tables of their own."""
+    planned = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
+    return [*results.externals(task), *planned]
 
 
 def _row(table: Table, row: str, method: str, dataset: str, results: Results) -> Row:

@@ -63,18 +63,43 @@ def load_inputs(config: Path, results: Path, definitions: Path, ablations: Path)
 
 def build(inputs: Inputs) -> list[tuple[Table, list[Block]]]:
     """All blocks of all tables, in the order they are printed."""
-    return [(table, _blocks(table, inputs)) for table in load_tables(inputs.definitions / "tables")]
+    return [(table, table_blocks(table, inputs)) for table in load_tables(inputs.definitions / "tables")]
 
 
-def write_tables(inputs: Inputs, out: Path, root: Path) -> list[Path]:
-    """Write tables.md and speed.md to `out`, TSVs and summary.json to the results; returns the paths."""
+def table_blocks(table: Table, inputs: Inputs) -> list[Block]:
+    """This run's block, then released and paper blocks, for every role of the table."""
+    paper = load_paper(inputs.definitions / "paper", table)
+    if table.kind == "capabilities":
+        block = paper_block(table, "", paper)
+        return [capability_block(table, inputs.results), *([block] if block else [])]
+    blocks: list[Block] = []
+    for role in table.roles:
+        run = run_block(table, role, inputs.results, inputs.ablations)
+        blocks.append(run)
+        known = [row.id for row in run.rows if row.kind != "bound"]
+        blocks += released_blocks(table, role, inputs.definitions / "released", known)
+        printed = paper_block(table, role, paper)
+        blocks += [printed] if printed else []
+    return blocks
+
+
+def write_table(table: Table, inputs: Inputs, out: Path) -> int:
+    """Write one table as tidy TSV; returns the number of cells."""
+    text = tidy_tsv(table, table_blocks(table, inputs))
+    write_text(out, text)
+    return text.count("\n") - 1
+
+
+def write_page(inputs: Inputs, out: Path, root: Path) -> list[Path]:
+    """Write tables.md (`out`), speed.md beside it, summary.json and speed.tsv in the results; returns the paths."""
     tables = build(inputs)
     folder = inputs.results.folder / "tables"
-    files = {folder / f"{table.name}.tsv": tidy_tsv(table, blocks) for table, blocks in tables}
-    files[folder / "summary.json"] = json.dumps(summary(tables), indent=2) + "\n"
-    files[folder / "speed.tsv"] = _speed_tsv(inputs.results)
-    files[out / "tables.md"] = page(tables, inputs)
-    files[out / "speed.md"] = speed_page(inputs.results, root)
+    files = {
+        folder / "summary.json": json.dumps(summary(tables), indent=2) + "\n",
+        folder / "speed.tsv": _speed_tsv(inputs.results),
+        out.with_name("speed.md"): speed_page(inputs.results, root),
+        out: page(tables, inputs),
+    }
     for path, text in files.items():
         write_text(path, text)
     return list(files)
@@ -127,22 +152,6 @@ def write_text(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def _blocks(table: Table, inputs: Inputs) -> list[Block]:
-    paper = load_paper(inputs.definitions / "paper", table)
-    if table.kind == "capabilities":
-        block = paper_block(table, "", paper)
-        return [capability_block(table, inputs.results), *([block] if block else [])]
-    blocks: list[Block] = []
-    for role in table.roles:
-        run = run_block(table, role, inputs.results, inputs.ablations)
-        blocks.append(run)
-        known = [row.id for row in run.rows if row.kind != "bound"]
-        blocks += released_blocks(table, role, inputs.definitions / "released", known)
-        printed = paper_block(table, role, paper)
-        blocks += [printed] if printed else []
-    return blocks
-
-
 def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]:
     notes, lines, role = Notes(), [], None
     first = "Motion" if table.kind == "ablations" else "Method"
@@ -157,6 +166,7 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
                 lines += [f"Of these, not run here: {escape(', '.join(absent))} (no such method in this run).", ""]
     tail = notes.lines()
     if table.kind == "ablations":
+        tail += [f"- {line}" for line in footnotes.against_reference(table, inputs.results, inputs.ablations)]
         tail.append(f"- {escape(footnotes.ablation_note(inputs.results, inputs.ablations, table.number))}")
     if table.kind == "capabilities":
         tail.append(
