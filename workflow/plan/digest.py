@@ -71,7 +71,9 @@ def _module_files(root: Path, parts: list[str], last: bool) -> Iterator[Path]:
     elif folder.with_suffix(".py").is_file():
         yield folder.with_suffix(".py")
     elif last:
-        raise FileNotFoundError(f"module {'.'.join(parts)} does not exist, but the workflow runs it: restore it from git.")
+        raise FileNotFoundError(
+            f"module {'.'.join(parts)} does not exist, but the workflow runs it: restore it from git."
+        )
 
 
 @cache
@@ -86,9 +88,7 @@ def _imports(path: Path, root: Path, mtime_ns: int) -> tuple[str, ...]:
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, (base, node.module)))
             found.add(module)
-            found.update(
-                f"{module}.{alias.name}" for alias in node.names if _is_module(root, f"{module}.{alias.name}")
-            )
+            found.update(f"{module}.{alias.name}" for alias in node.names if _is_module(root, f"{module}.{alias.name}"))
     return tuple(sorted(name for name in found if name.split(".")[0] in PACKAGES and _is_module(root, name)))
 
 

@@ -37,7 +37,9 @@ def _read(path: Path) -> Plugin:
         raise ValueError(f"{path} has no class Method; see baselines/method.py for what it must declare.")
     values = {}
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         for target in targets:
             if isinstance(target, ast.Name) and target.id in ("tasks", "weights") and node.value is not None:
                 values[target.id] = _literal(node.value, path, target.id)
@@ -61,5 +63,7 @@ def chosen(plugins: dict[str, Plugin], rivals: str | list[str]) -> list[str]:
     names = [name.replace("_", "-") for name in rivals]
     unknown = [name for name in names if name not in found]
     if unknown:
-        raise ValueError(f"config: rivals names {unknown[0]!r}, but baselines/ has {', '.join(found) or 'no rival yet'}.")
+        raise ValueError(
+            f"config: rivals names {unknown[0]!r}, but baselines/ has {', '.join(found) or 'no rival yet'}."
+        )
     return names

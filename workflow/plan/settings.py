@@ -16,6 +16,15 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message says which, where, and what would do."""
 
 
+def typed(data: Any) -> Any:
+    """Settings with numbers as numbers: `--config budgets={eval_clips: 3}` leaves nested values as text."""
+    if isinstance(data, dict):
+        return {key: typed(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [typed(value) for value in data]
+    return int(data) if isinstance(data, str) and data.isdecimal() else data
+
+
 def check(data: Any, schema_file: Path, where: str) -> None:
     """Raise SettingsError with one sentence where `data` does not fit the JSON schema; `where` names its file."""
     validator = Draft202012Validator(yaml.safe_load(schema_file.read_text()))
@@ -75,7 +84,8 @@ def read_ablations(path: Path, schemas: Path) -> list[dict]:
     """Rows of ablations.tsv in order, numbers converted; run names are unique."""
     with open(path, newline="") as stream:
         rows = [
-            {name: _number(name, value) for name, value in row.items()} for row in csv.DictReader(stream, delimiter="\t")
+            {name: _number(name, value) for name, value in row.items()}
+            for row in csv.DictReader(stream, delimiter="\t")
         ]
     for line, row in enumerate(rows, start=2):
         check(row, schemas / "ablations.schema.yaml", f"{path}, line {line}")

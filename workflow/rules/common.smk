@@ -1,6 +1,7 @@
 """Reads and checks the configuration and plans the run; helpers for the rules. Functions only."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ SCHEMAS = ROOT / "workflow" / "schemas"
 machine.use_this_python()
 
 try:
+    config.update(settings.typed(config))
     settings.check(config, SCHEMAS / "config.schema.yaml", "config")
     DATASETS = settings.read_entries(ROOT / "workflow/config/datasets.yaml", "datasets", SCHEMAS)
     WEIGHTS = settings.read_entries(ROOT / "workflow/config/weights.yaml", "weights", SCHEMAS)
@@ -108,9 +110,8 @@ def clips_input(wildcards):
 def folder_listing(wildcards):
     """A new, changed or removed video of a user's folder prepares its clips again."""
     entry = DATASETS[wildcards.dataset]
-    if entry["source"] != "folder" or not Path(entry["path"]).is_dir():
-        return "none"
-    return digest.listing(Path(entry["path"]))
+    folder = Path(os.path.expandvars(entry["path"]))
+    return digest.listing(folder) if entry["source"] == "folder" and folder.is_dir() else "none"
 
 
 def training_manifests(wildcards):
@@ -146,6 +147,11 @@ def method_source(wildcards):
     return source("semo.generate", f"baselines.{RUN.methods[wildcards.method].plugin}.method")
 
 
+def figure_source(wildcards):
+    return source("semo.report", f"semo.report.figures.{wildcards.figure}")
+
+
 def paper_tables(wildcards):
     """The paper's numbers and the results of long runs that tables show beside this run's."""
-    return sorted(str(path.relative_to(ROOT)) for folder in ("paper", "released") for path in (ROOT / "reports" / folder).glob("*.tsv"))
+    folders = (ROOT / "reports" / name for name in ("paper", "released"))
+    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*.tsv"))

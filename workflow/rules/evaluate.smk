@@ -6,7 +6,8 @@ rule evaluate:
         run="<results>/generated/{task}/{dataset}/{method}/run.json",
         manifest="<results>/clips/{dataset}/manifest.tsv",
     output:
-        "<results>/metrics/{task}/{dataset}/{method}.tsv",
+        table="<results>/metrics/{task}/{dataset}/{method}.tsv",
+        record="<results>/metrics/{task}/{dataset}/{method}.json",
     log:
         "<logs>/evaluate/{task}-{dataset}-{method}.log",
     params:
@@ -21,4 +22,4 @@ rule evaluate:
         "Evaluate {wildcards.task} {wildcards.dataset} {wildcards.method}"
     shell:
         "python -m semo.evaluate --task {wildcards.task} --generated {params.generated} --clips {params.clips}"
-        " --out {output} > {log} 2>&1"
+        " --out {output.table} > {log} 2>&1"

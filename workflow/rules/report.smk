@@ -35,7 +35,7 @@ rule table:
         "<logs>/report/{table}.log",
     params:
         results=subpath(input.config, parent=True),
-        source=source("semo.report"),
+        source=source("semo.report", "semo/metrics"),
     resources:
         mem_mb=1000,
     conda:
@@ -62,7 +62,7 @@ rule figure:
         "<logs>/report/{figure}.log",
     params:
         results=subpath(input.config, parent=True),
-        source=source("semo.report"),
+        source=figure_source,
     resources:
         mem_mb=2000,
     conda:
@@ -81,7 +81,9 @@ rule page:
         figures=figures("<reports>/figures/{figure}.png"),
     output:
         page="<reports>/tables.md",
+        speed="<reports>/speed.md",
         summary="<results>/tables/summary.json",
+        speed_table="<results>/tables/speed.tsv",
     log:
         "<logs>/report/page.log",
     params:
@@ -100,7 +102,8 @@ rule release_ablations:
         config="<results>/grid.json",
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv", grid=True),
     output:
-        "reports/released/ablations.tsv",
+        table="reports/released/ablations.tsv",
+        record="reports/released/ablations.json",
     log:
         "<logs>/report/release.log",
     params:
@@ -109,7 +112,7 @@ rule release_ablations:
     conda:
         "../../environment.yml"
     message:
-        "Write {output}"
+        "Write {output.table}"
     shell:
         "python -m semo.report release --results {params.results} --config {input.config}"
-        " --out {output} > {log} 2>&1"
+        " --out {output.table} > {log} 2>&1"

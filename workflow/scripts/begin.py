@@ -1,10 +1,10 @@
 """Decides whether a job goes on where a killed one stopped or starts anew.
 
 Training and generation keep what is finished in their folder. That is right after an interruption and wrong after a
-change, so the folder remembers, in `.begun`, the job it was begun for: its parameters, the digest of its code and the
+change, so the folder remembers in `.begun` which job it was begun for: its parameters, the digest of its code and the
 state of its input files. Where that differs, the folder is emptied.
 
-    python workflow/scripts/begin.py FOLDER JOB [INPUT ...]
+    python workflow/scripts/begin.py FOLDER PARAMETER_OR_INPUT ...
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from pathlib import Path
 MARK = ".begun"
 
 
-def job_key(job: str, inputs: list[Path]) -> str:
-    """sha256 over the job's description and the path, size and time of each input file."""
-    digest = hashlib.sha256(job.encode())
-    for path in inputs:
-        state = path.stat()
-        digest.update(f"\0{path}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+def job_key(arguments: list[str]) -> str:
+    """sha256 over all arguments, and the size and time of those that name a file."""
+    digest = hashlib.sha256()
+    for argument in arguments:
+        digest.update(argument.encode() + b"\0")
+        if argument and Path(argument).is_file():
+            state = Path(argument).stat()
+            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -39,5 +41,4 @@ def begin(folder: Path, key: str) -> bool:
 
 
 if __name__ == "__main__":
-    folder, job, *inputs = sys.argv[1:]
-    begin(Path(folder), job_key(job, [Path(name) for name in inputs]))
+    begin(Path(sys.argv[1]), job_key(sys.argv[2:]))

@@ -1,0 +1,117 @@
+"""Temporary copies of the project in which Snakemake and DVC can be run, with small stand-ins for the jobs' modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+COPIED = ("Snakefile", "workflow", "profiles", "baselines", "dvc.yaml", "environment.yml", ".dvcignore", ".gitignore")
+STUBBED = ("clips.py", "train/__main__.py", "generate.py", "evaluate.py", "report/__main__.py")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in `path`."""
+
+    path: Path
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a program of this environment there; its output, both streams."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "DVC_"))}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        environment["PYTHONPATH"] = str(self.path)
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        return self.run("snakemake", "--cores", "8", *arguments, check=check)
+
+    def dry_run(self, *arguments: str, check: bool = True) -> str:
+        return self.snakemake("--dry-run", *arguments, check=check)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.path / name).read_text()
+        assert old in text, f"{name} has no {old!r}"
+        (self.path / name).write_text(text.replace(old, new))
+
+    def update_yaml(self, name: str, change: Callable[[dict], None]) -> None:
+        data = yaml.safe_load((self.path / name).read_text())
+        change(data)
+        (self.path / name).write_text(yaml.safe_dump(data, sort_keys=False))
+
+
+def make_project(path: Path) -> Project:
+    """Workflow, methods and settings as they are; the modules that do the work replaced by stubs that write files."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.mp4", "*.mkv", "*.npz")
+    path.mkdir(parents=True)
+    for name in COPIED:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(
+            source, path / name, **({"ignore": ignore} if source.is_dir() else {})
+        )
+    for folder in (
+        "reports/paper",
+        "reports/tables",
+        "reports/released",
+        "data/portraits-mini",
+        "semo/metrics",
+        "semo/presets",
+        "semo/report/figures",
+    ):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    for name in ("corpus", "cross"):
+        (path / f"data/portraits-mini/{name}.tsv").write_text("clip\tsubset\tsplit\n")
+    stub = (Path(__file__).parent / "stub.py").read_text()
+    for name in STUBBED:
+        target = path / "semo" / name
+        target.parent.mkdir(exist_ok=True, parents=True)
+        target.write_text(stub)
+    for name in (
+        "__init__.py",
+        "train/__init__.py",
+        "report/__init__.py",
+        "report/figures/__init__.py",
+        "report/figures/curves.py",
+        "metrics/psnr.py",
+    ):
+        (path / "semo" / name).write_text('"""Stand-in."""\nVALUE = 1\n')
+    (path / "data/fetch.py").write_text(stub)
+    (path / "reports/tables/table2.yaml").write_text("title: Table 2\n")
+    return Project(path)
+
+
+def shorten(project: Project) -> Project:
+    """One ablation run and two training stages: fewer jobs where a test runs them."""
+
+    def change(config: dict) -> None:
+        config["budgets"].update(stage1b_steps=0, reflow_steps=0, ablations=["T1D4"])
+        config["datasets"] = dict.fromkeys(config["datasets"], "portraits-mini-broadcast")
+
+    project.update_yaml("workflow/config/mini.yaml", change)
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")

@@ -1,0 +1,130 @@
+"""What the workflow plans, from dry runs in a copy whose modules are stand-ins."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Project, make_project
+
+METHOD = """
+class Method:
+    name = "Fake"
+    tasks = ("reconstruct",)
+    weights = ()
+"""
+FAKES = {
+    "baselines/fake_method/method.py": METHOD,
+    "reports/tables/fake_table.yaml": "title: fake\n",
+}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return make_project(tmp_path_factory.mktemp("dag") / "project")
+
+
+def counts(output: str) -> dict[str, int]:
+    """The job table of a dry run: rule -> number of jobs."""
+    lines = output.split("Job stats:")[1].split("\n\n")[0].splitlines()[3:]
+    return {line.split()[0]: int(line.split()[1]) for line in lines if line.strip()}
+
+
+def test_default_run_plans_everything(planned: Project) -> None:
+    output = planned.dry_run()
+    jobs = counts(output)
+    assert jobs.pop("total") == sum(jobs.values())
+    assert jobs == {
+        "prepare_clips": 3,
+        "resolve_config": 1,
+        "train": 4,
+        "train_ablation": 5,
+        "generate": 3 * 3 * 3 + 5 * 2,  # copy-reference, codec, semo on three tasks and data sets; ablations
+        "evaluate": 3 * 3 * 3 + 5 * 2,
+        "table": 1,
+        "figure": 1,
+        "page": 1,
+        "reproduce_all": 1,
+    }
+    assert "Train SeMo stage1, 3000 steps" in output
+    assert "Generate cross portraits-mini-broadcast ablation-T1D512-nomask" in output
+    assert "Generate talk portraits-mini-broadcast ablation-" not in output
+
+
+def test_a_committed_page_does_not_stop_a_fresh_clone(planned: Project) -> None:
+    page = planned.path / "reports/tables.md"
+    page.write_text("tables of an earlier run\n")
+    try:
+        assert counts(planned.dry_run())["evaluate"] == 37
+    finally:
+        page.unlink()
+
+
+def test_other_scales_write_elsewhere(planned: Project) -> None:
+    output = planned.dry_run("--configfile", "workflow/config/smoke.yaml")
+    assert "Write results/smoke/reports/tables.md" in output
+    assert "Train ablation T1D4, 4 steps" in output
+    output = planned.dry_run("--configfile", "workflow/config/grid.yaml", "--", "ablations")
+    assert counts(output)["train_ablation"] == 30
+    assert "train" not in counts(output)
+
+
+def test_lint_is_clean(planned: Project) -> None:
+    assert "in a good condition" in planned.run("snakemake", "--lint")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("frame_sise=64", "config has the unknown key 'frame_sise'; did you mean 'frame_size'?"),
+        ("budgets={ablations: [T3D3]}", "config: budgets.ablations names 'T3D3'"),
+        ("preset=base eval=1", "config has the unknown key 'eval'"),
+    ],
+)
+def test_a_bad_config_stops_before_any_job(planned: Project, setting: str, sentence: str) -> None:
+    output = planned.dry_run("--config", *setting.split(" ", 1) if "{" not in setting else (setting,), check=False)
+    assert sentence in output
+    assert "Traceback" not in output
+    assert "Job stats" not in output
+
+
+def test_a_config_that_does_not_fit_stops_before_any_job(planned: Project) -> None:
+    output = planned.dry_run("--config", "budgets={eval_clips: 100000000}", check=False)
+    assert "scale mini writes about" in output
+    assert "Job stats" not in output
+
+
+def test_one_place_for_each_addition(project: Project) -> None:
+    """A data set, method, table and ablation run each appear after one file or entry was added."""
+    for name, text in FAKES.items():
+        path = project.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    with open(project.path / "workflow/config/ablations.tsv", "a") as table:
+        table.write("6\tT9D9\t9\t9\t0.9\tbatch\n")
+    entry = {"source": "folder", "path": "videos", "detector": "none", "licence": "mine", "enabled": True}
+    project.update_yaml("workflow/config/datasets.yaml", lambda data: data["datasets"].update({"fake-set": entry}))
+
+    output = project.dry_run("reproduce_all", "clips", "--config", "datasets={mead: fake-set}")
+    for job in (
+        "Generate reconstruct portraits-mini-street fake-method",
+        "Evaluate cross fake-set fake-method",
+        "Table fake_table",
+        "Clips of fake-set",
+    ):
+        assert job in output, job
+    assert "Generate talk portraits-mini-street fake-method" not in output
+    assert "Clips of fake-set" in project.dry_run("clips")
+    grid = project.dry_run("--configfile", "workflow/config/grid.yaml", "--", "ablations")
+    for job in (
+        "Train ablation T9D9, ",
+        "Train ablation T9D9-seed1",
+        "Evaluate cross portraits-mini-broadcast ablation-T9D9",
+    ):
+        assert job in grid, job
+
+
+def test_a_method_without_tasks_is_refused(project: Project) -> None:
+    folder = project.path / "baselines/broken"
+    folder.mkdir()
+    (Path(folder) / "method.py").write_text("class Method:\n    name = 'x'\n")
+    assert 'baselines/broken/method.py: class Method lacks tasks = ("reconstruct", ...)' in project.dry_run(check=False)

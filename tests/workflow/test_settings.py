@@ -1,0 +1,132 @@
+"""Configs that cannot be used are refused in one sentence that names the place."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from plan import machine, settings
+from plan.methods import Plugin, chosen, discover
+from plan.run import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "workflow/schemas"
+CONFIG = yaml.safe_load((ROOT / "workflow/config/mini.yaml").read_text())
+ABLATIONS = settings.read_ablations(ROOT / "workflow/config/ablations.tsv", SCHEMAS)
+DATASETS = settings.read_entries(ROOT / "workflow/config/datasets.yaml", "datasets", SCHEMAS)
+PLUGINS = discover(ROOT / "baselines")
+
+
+def changed(path: str, value: object) -> dict:
+    """The mini config with one value replaced, or removed where `value` is None."""
+    config = copy.deepcopy(CONFIG)
+    *parents, last = path.split(".")
+    place = config
+    for name in parents:
+        place = place[name]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return config
+
+
+@pytest.mark.parametrize("scale", ["smoke", "mini", "small", "paper"])
+def test_every_scale_fits_the_schema(scale: str) -> None:
+    config = yaml.safe_load((ROOT / f"workflow/config/{scale}.yaml").read_text())
+    settings.check(config, SCHEMAS / "config.schema.yaml", "config")
+    assert config["scale"] == scale
+    assert set(config["datasets"].values()) <= set(DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("sede", 1, "config has the unknown key 'sede'; did you mean 'seed'?"),
+        ("budgets.stage1_step", 1, "config: budgets has the unknown key 'stage1_step'; did you mean 'stage1_steps'?"),
+        ("frame_size", 60, "config: frame_size is 60, but must be a multiple of 16."),
+        ("seed", None, "config lacks the key 'seed'."),
+        ("scale", "huge", "config: scale is 'huge', but must be one of smoke, mini, small, paper."),
+        ("budgets.stage1_steps", "many", "config: budgets.stage1_steps is 'many', but must be of type integer."),
+    ],
+)
+def test_bad_config_is_one_sentence(path: str, value: object, sentence: str) -> None:
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.check(changed(path, value), SCHEMAS / "config.schema.yaml", "config")
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(("key", "entry"), [("datasets", "mead"), ("weights", "yunet")])
+def test_unknown_key_of_an_entry(key: str, entry: str, tmp_path: Path) -> None:
+    data = yaml.safe_load((ROOT / f"workflow/config/{key}.yaml").read_text())
+    data[key][entry]["licenze"] = "none"
+    (tmp_path / "entries.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(
+        settings.SettingsError, match=rf"{key}\.{entry} has the unknown key 'licenze'; did you mean 'licence'"
+    ):
+        settings.read_entries(tmp_path / "entries.yaml", key, SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("5\tT1D4\t1\t4\t0.9\tbatch", "names the run 'T1D4' twice"),
+        ("5\tT1D3\t1\tthree\t0.9\tbatch", "line 17: motion_dim is 'three'"),
+        ("5\tT1D3\t1\t3\t0.9\tfancy", "line 17: motion_norm is 'fancy', but must be one of"),
+    ],
+)
+def test_bad_ablation_row(row: str, sentence: str, tmp_path: Path) -> None:
+    table = tmp_path / "ablations.tsv"
+    table.write_text((ROOT / "workflow/config/ablations.tsv").read_text() + row + "\n")
+    with pytest.raises(settings.SettingsError, match=sentence):
+        settings.read_ablations(table, SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("datasets.mead", "gone", "datasets.mead names 'gone'"),
+        ("budgets.ablations", ["T9D9"], "names 'T9D9'"),
+        ("rivals", ["gone"], "rivals names 'gone'"),
+        ("datasets", dict.fromkeys(CONFIG["datasets"], "hdtf"), "none of the datasets hdtf is enabled"),
+    ],
+)
+def test_what_is_named_must_exist(path: str, value: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Run(changed(path, value), DATASETS, ABLATIONS, PLUGINS, ROOT)
+
+
+def test_plan_of_mini() -> None:
+    run = Run(CONFIG, DATASETS, ABLATIONS, PLUGINS, Path("/nowhere"))
+    measured = run.measured()
+    assert len(measured) == len(set(measured))
+    assert ("talk", "portraits-mini-studio", "semo") in measured
+    assert {m[:2] for m in measured if m[2] == "ablation-T1D4"} == {
+        ("reconstruct", "portraits-mini-broadcast"),
+        ("cross", "portraits-mini-broadcast"),
+    }
+    assert "semo-released" not in run.methods
+    assert run.methods["semo"].weights == "results/train/semo/reflow/model"
+    grid = {method for _, _, method in run.measured(grid=True)}
+    assert grid == {f"ablation-{row['run']}{seed}" for row in ABLATIONS for seed in ("", "-seed1")}
+    assert run.ablations["T1D4-seed1"].seed == run.ablations["T1D4"].seed + 1
+
+
+def test_a_disabled_dataset_is_left_out() -> None:
+    run = Run(changed("datasets.mead", "mead"), DATASETS, ABLATIONS, PLUGINS, ROOT)
+    assert run.roles == {"hdtf": "portraits-mini-broadcast", "dh_facevid": "portraits-mini-street"}
+
+
+def test_rivals() -> None:
+    plugins = {**PLUGINS, "fomm": Plugin("fomm", ("reconstruct",), ())}
+    assert chosen(plugins, "none") == []
+    assert "fomm" in chosen(plugins, "all")
+    assert "external" not in chosen(plugins, "all")
+    assert chosen(plugins, ["fomm"]) == ["fomm"]
+
+
+def test_a_run_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    assert machine.misfit(1, 1, tmp_path / "results", "mini") is None
+    assert "needs 1000000.0 GB of memory" in machine.misfit(10**9, 1, tmp_path, "mini")
+    assert "writes about 1000000.0 GB" in machine.misfit(1, 10**9, tmp_path, "mini")
+    assert 1 <= machine.cores()
