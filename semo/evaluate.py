@@ -20,10 +20,10 @@ import numpy as np
 
 from semo.clips import ClipSet
 from semo.generate import RECORD
-from semo.media import iter_frames
+from semo.media import FPS, iter_frames
 from semo.metrics import Metric, MetricError, all_metrics, check_comparable, metrics_for
 from semo.progress import progress
-from semo.tasks import FPS, TASKS, Item, task_items
+from semo.tasks import TASKS, Item, task_items
 
 CHUNK = 32
 
@@ -43,7 +43,7 @@ def evaluate(task: str, generated: Path, clips: Path, out: Path) -> list[dict[st
     metrics = metrics_for(task)
     rows: list[dict[str, Any]] = []
     if record["status"] == "complete":
-        items = task_items(task, clip_set, clips, record["split"], record["max_clips"], record["max_frames"])
+        items = task_items(task, clip_set, record["split"], record["max_clips"], record["max_frames"])
         failed = {entry["clip"] for entry in record["failed"]}
         wanted = [item for item in items if item.id not in failed]
         with progress(len(wanted), "clips", f"measure {record['method']} {task}") as bar:

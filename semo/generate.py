@@ -22,9 +22,9 @@ import numpy as np
 from baselines.method import ClipContext, ClipFailure, Method, MethodUnavailable, clip_seed, make_method
 from semo import provenance
 from semo.clips import ClipSet
-from semo.media import write_lossless
+from semo.media import FPS, write_lossless
 from semo.progress import progress
-from semo.tasks import FPS, TASKS, Item, task_items, why_nothing
+from semo.tasks import TASKS, Item, task_items, why_nothing
 
 REQUEST = "request.json"
 JOURNAL = "finished.tsv"
@@ -94,7 +94,7 @@ def generate(job: Job) -> dict[str, Any]:
     """
     clips = ClipSet(job.clips)
     method = make_method(job.plugin)
-    items = task_items(job.task, clips, job.clips, job.split, job.max_clips, job.max_frames)
+    items = task_items(job.task, clips, job.split, job.max_clips, job.max_frames)
     job.out.mkdir(parents=True, exist_ok=True)
     reason = why_nothing(job.task, job.split) if not items else _load(method, job)
     weights_hash = provenance.sha256_folder(job.weights) if job.weights and _has_weights(job.weights) else None
@@ -103,7 +103,10 @@ def generate(job: Job) -> dict[str, Any]:
     record = request | _facts(job, method, reason)
     if reason:
         return _write_json(job.out / RECORD, record | {"status": "unavailable", "reason": reason})
-    failed = _make_all(job, method, items, finished)
+    try:
+        failed = _make_all(job, method, items, finished)
+    except MethodUnavailable as error:
+        return _write_json(job.out / RECORD, record | {"status": "unavailable", "reason": str(error)})
     if len(failed) == len(items):
         raise GenerationError(
             f"{job.method}: all {len(items)} clips of {clips.dataset} failed in task {job.task}; "
@@ -214,6 +217,8 @@ def _make_all(
         for item in todo:
             try:
                 finished[item.id] = _make(job, method, item)
+            except MethodUnavailable:
+                raise
             except Exception as error:  # one bad clip must not cost the others; all are reported
                 reason = " ".join(str(error).split()) or type(error).__name__
                 failed.append({"clip": item.id, "reason": reason})

@@ -10,20 +10,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semo.media import iter_frames, read_audio
+from semo.media import FPS, RATE, iter_frames, read_audio
 
 if TYPE_CHECKING:
-    from semo.clips import ClipSet
+    from semo.clips import Clip, ClipSet
 
 TASKS = ("reconstruct", "cross", "talk")
-FPS = 25.0
-RATE = 16000
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,14 @@ class Item:
         return iter_frames(self.truth, fps=FPS, frames=self.frames)
 
     def waveform(self) -> np.ndarray:
-        """float32 mono 16 kHz, as long as the frames."""
-        return read_audio(self.truth, duration=self.frames / FPS, rate=RATE)
+        """float32 mono 16 kHz, exactly as long as the frames: padded with silence or cut."""
+        length = round(self.frames / FPS * RATE)
+        sound = read_audio(self.truth, duration=self.frames / FPS, rate=RATE)[:length]
+        return np.pad(sound, (0, length - len(sound)))
 
 
-def task_items(task: str, clips: ClipSet, folder: Path, split: str, max_clips: int, max_frames: int) -> list[Item]:
-    """Everything `task` makes from the prepared clips in `folder`; 0 means no limit.
+def task_items(task: str, clips: ClipSet, split: str, max_clips: int, max_frames: int) -> list[Item]:
+    """Everything `task` makes from prepared clips; 0 means no limit.
 
     A limit on clips takes clips of as many people as possible, the first clip of each person first.
     Raises ValueError for an unknown task.
@@ -62,7 +62,7 @@ def task_items(task: str, clips: ClipSet, folder: Path, split: str, max_clips: i
     if task not in TASKS:
         raise ValueError(f"no task {task!r}; known: {', '.join(TASKS)}")
     chosen = clips.select(split)
-    items = _pairs(clips, folder, {c.clip: c for c in chosen}) if task == "cross" else _own(chosen, folder)
+    items = _pairs(clips, chosen) if task == "cross" else _own(clips, chosen)
     if task == "talk":
         items = [item for item in items if item.has_audio]
     if max_frames:
@@ -79,35 +79,37 @@ def why_nothing(task: str, split: str) -> str:
     }[task]
 
 
-def _own(chosen: list, folder: Path) -> list[Item]:
+def _own(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
     items = []
     for clip in chosen:
-        video = folder / "clips" / f"{clip.clip}.mkv"
-        items.append(Item(clip.clip, clip.identity, video, video, video, clip.frames, bool(clip.has_audio)))
+        video = clips.video(clip)
+        items.append(Item(clip.clip, clip.identity, video, video, video, clip.frames, clip.has_audio))
     return items
 
 
-def _pairs(clips: ClipSet, folder: Path, by_id: dict) -> list[Item]:
+def _pairs(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
+    by_id = {clip.clip: clip for clip in chosen}
     items = []
     for pair in clips.cross:
         if pair.source_clip not in by_id or pair.driving_clip not in by_id:
             continue
+        source, driving = by_id[pair.source_clip], by_id[pair.driving_clip]
         items.append(
             Item(
                 id=pair.pair,
-                identity=by_id[pair.source_clip].identity,
-                source=folder / "clips" / f"{pair.source_clip}.mkv",
-                driving=folder / "clips" / f"{pair.driving_clip}.mkv",
-                truth=folder / "cross" / f"{pair.pair}.mkv",
-                frames=min(pair.frames, by_id[pair.driving_clip].frames),
-                has_audio=bool(by_id[pair.driving_clip].has_audio),
+                identity=source.identity,
+                source=clips.video(source),
+                driving=clips.video(driving),
+                truth=clips.cross_video(pair),
+                frames=min(pair.frames, driving.frames),
+                has_audio=False,
             )
         )
     return items
 
 
 def _shorter(item: Item, frames: int) -> Item:
-    return Item(**{**item.__dict__, "frames": min(item.frames, frames)})
+    return replace(item, frames=min(item.frames, frames))
 
 
 def _spread(items: list[Item], limit: int) -> list[Item]:

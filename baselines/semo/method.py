@@ -36,7 +36,15 @@ class Method:
         self._pipeline = SeMoPipeline.from_pretrained(folder, device=device)
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: options[key] for key in ("steps", "motion_steps", "mask_ratio") if options.get(key) is not None}
+        config = self._pipeline.config
+        made = {
+            "sampler": "Euler",
+            "steps": options.get("steps") or config.sampler_steps,
+            "precision": str(self._pipeline.dtype).removeprefix("torch."),
+        }
+        if self._pipeline.motion_generator is not None:
+            made["motion_steps"] = options.get("motion_steps") or config.motion_sampler_steps
+        return made | {key: options[key] for key in ("mask_ratio",) if options.get(key)}
 
     def reconstruct(
         self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext
@@ -51,6 +59,8 @@ class Method:
         )
 
     def talk(self, source: np.ndarray, waveform: np.ndarray, frames: int, context: ClipContext) -> Iterator[np.ndarray]:
+        if self._pipeline.motion_generator is None:
+            raise MethodUnavailable("the model has no motion generator: stage 2 was not trained")
         options = context.options
         return self._pipeline.talk(
             source,
