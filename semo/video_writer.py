@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from semo.errors import MediaError
+from semo.errors import MediaError, WriteError
 
 FPS = 25.0
 RATE = 16000
@@ -22,7 +22,7 @@ RATE = 16000
 def replaced_when_complete(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
 
-    A full disk and other failures of the file system become a MediaError of one sentence.
+    A full disk and other failures of the file system become a WriteError of one sentence.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -31,9 +31,9 @@ def replaced_when_complete(path: str | Path) -> Iterator[Path]:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        raise MediaError(_write_failure(path, error)) from error
+        raise WriteError(_write_failure(path, error)) from error
     except av.error.FFmpegError as error:
-        raise MediaError(_write_failure(path, error)) from error
+        raise WriteError(_write_failure(path, error)) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -51,8 +51,8 @@ def write_lossless(path: str | Path, frames: Iterable[np.ndarray], fps: float = 
                    audio: np.ndarray | None = None) -> None:
     """Write uint8 (H, W, 3) RGB frames bit-exactly as FFV1 in Matroska, with optional mono 16 kHz sound as 16-bit PCM.
 
-    The sound is cut or padded with silence to the length of the video. Raises MediaError; the file appears only when
-    complete, and equal input gives equal bytes.
+    The sound is cut or padded with silence to the length of the video. Equal input gives equal bytes. Raises MediaError
+    for unusable frames and WriteError for a failing disk; the file appears only when complete.
     """
     _write(path, frames, fps, audio, "matroska", ("ffv1", "bgr0", {"level": "3", "slices": "4", "slicecrc": "1"}),
            ("pcm_s16le", "s16"))

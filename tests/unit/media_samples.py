@@ -1,5 +1,6 @@
 """Small synthetic videos for the tests of the media readers."""
 
+import hashlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,3 +70,53 @@ def click(seconds: float, at: float, rate: int = 16000) -> np.ndarray:
 def onset(audio: np.ndarray, rate: int = 16000) -> float:
     """Time in seconds of the first loud sample."""
     return int(np.argmax(np.abs(audio) > 0.2)) / rate
+
+
+def write_corpus(folder: Path, people: int = 3, clips: int = 2, frames: int = 10, size: int = 48) -> None:
+    """A tiny corpus in the layout of data/portraits-mini: subsets street and studio, one test person each, one pair."""
+    from semo.media import write_preview
+
+    rows, pairs = [], []
+    for subset in ("street", "studio"):
+        (folder / subset).mkdir(parents=True)
+        for person in range(people):
+            for k in range(clips):
+                clip = f"{subset}-p{person}-c{k}"
+                path = f"{subset}/{clip}.mp4"
+                picture = np.zeros((frames, size, size, 3), np.uint8)
+                picture[..., person % 3] = 60 + 8 * np.arange(frames, dtype=np.uint8)[:, None, None]
+                write_preview(folder / path, picture, audio=click(frames / 25, 0.1))
+                np.savez(folder / f"{subset}/{clip}.npz", landmarks=np.zeros((frames, 68, 2), np.float16))
+                split = "test" if person == 0 else "seen" if k and person == 1 else "train"
+                rows.append((clip, subset, f"p{person}", split, path, frames, size, 1, sha256(folder / path), ""))
+        (folder / "cross").mkdir(exist_ok=True)
+        pair = f"{subset}-p0-c0-by-p0-c1"
+        (folder / f"cross/{pair}.mp4").write_bytes((folder / f"{subset}/{subset}-p0-c1.mp4").read_bytes())
+        pairs.append((pair, subset, f"{subset}-p0-c0", f"{subset}-p0-c1", f"cross/{pair}.mp4", frames))
+    write_tsv(folder / "corpus.tsv", "clip subset identity split path frames size has_audio sha256 motion_of", rows)
+    write_tsv(folder / "cross.tsv", "pair subset source_clip driving_clip path frames", pairs)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_tsv(path: Path, columns: str, rows: list[tuple]) -> None:
+    lines = ["\t".join(columns.split()), *("\t".join(map(str, row)) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def astronaut_video(path: Path, frames: int = 12, audio: bool = True, shift: int = 2) -> None:
+    """A photographed face (public domain, NASA) that moves `shift` pixels a frame to the right."""
+    from semo.media import write_preview
+
+    picture = astronaut()
+    moved = (picture[:300, 100 - shift * i:400 - shift * i] for i in range(frames))
+    write_preview(path, moved, audio=click(frames / 25, 0.1) if audio else None)
+
+
+def astronaut() -> np.ndarray:
+    """uint8 (512, 512, 3) with one face of about 100 pixels around (223, 115)."""
+    from skimage import data
+
+    return data.astronaut()

@@ -1,0 +1,73 @@
+"""Fetch or check one data set or network; DVC and Snakemake call the same line.
+
+    python data/fetch.py portraits-mini-street      checks the shipped files against their sha256
+    python data/fetch.py --weight yunet             finds it in a mirror folder or downloads it
+
+Writes `fetched.json` beside the files once everything is right; otherwise one sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from semo.datasets import DATASETS_FILE, PROJECT, Dataset, candidates, read_dataset
+from semo.errors import DatasetError, MediaError
+from semo.prepare import file_sha256
+from semo.progress import progress
+from semo.registry import STORE, WEIGHTS_FILE, fetch_weight
+from semo.video_writer import replaced_when_complete
+
+
+def check_dataset(dataset: Dataset, out: Path) -> dict:
+    """Check that a data set is here and whole, and record it in `out/<id>/fetched.json`. Raises DatasetError."""
+    if dataset.source == "restricted" and not dataset.enabled:
+        raise DatasetError(f"data set {dataset.id} may not be passed on: obtain it from {dataset.page} under its terms "
+                           f"({dataset.licence}), place its videos in {dataset.path} and set enabled: true in "
+                           "workflow/config/datasets.yaml")
+    found, pairs, refused = candidates(dataset)
+    if dataset.source == "shipped":
+        with progress(len(found) + len(pairs), "files", f"check {dataset.id}") as bar:
+            for item in (*found, *pairs):
+                if not item.file.is_file():
+                    raise DatasetError(f"{item.file}: the shipped file is missing; restore it with git")
+                expected = getattr(item, "sha256", None)
+                if expected and file_sha256(item.file) != expected:
+                    raise DatasetError(f"{item.file}: differs from the shipped file; restore it with git")
+                bar.advance()
+    record = {"dataset": dataset.id, "source": dataset.source, "licence": dataset.licence, "clips": len(found),
+              "pairs": len(pairs), "refused": len(refused)}
+    with replaced_when_complete(out / dataset.id / "fetched.json") as partial:
+        partial.write_text(json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Fetch or check a data set or a network.")
+    parser.add_argument("dataset", nargs="?", help="entry of datasets.yaml")
+    parser.add_argument("--weight", help="entry of weights.yaml")
+    parser.add_argument("--path", help="folder of the data set; overrides its entry and enables it")
+    parser.add_argument("--weights-dir", type=Path, help="mirror folder with networks, searched before downloading")
+    parser.add_argument("--datasets", type=Path, default=DATASETS_FILE, help="table of data sets")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS_FILE, help="table of networks")
+    parser.add_argument("--out", type=Path, help="folder for what is fetched (data/raw or data/weights)")
+    options = parser.parse_args(arguments)
+    if (options.dataset is None) == (options.weight is None):
+        parser.error("name one data set, or one network by --weight")
+    try:
+        if options.weight:
+            folder = fetch_weight(options.weight, options.weights_dir, options.weights, options.out or STORE)
+            print(f"{options.weight}: complete in {folder}")
+        else:
+            dataset = read_dataset(options.dataset, options.datasets, options.path)
+            record = check_dataset(dataset, options.out or PROJECT / "data" / "raw")
+            print(f"{dataset.id}: {record['clips']} clips, {record['pairs']} cross pairs")
+    except (DatasetError, MediaError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
