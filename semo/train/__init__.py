@@ -1,0 +1,1 @@
+"""Training: settings, data, one loop, and what each stage adds to it."""

@@ -1,0 +1,147 @@
+"""Train one stage of SeMo: `python -m semo.train STAGE --preset mini --steps N --clips DIR... --out RUN`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+from semo.codec import Codec, make_codec
+from semo.pipeline import PipelineConfig, SeMoPipeline
+from semo.train.data import FrameBank
+from semo.train.loop import train, uses_bf16, write_config
+from semo.train.reflow import Reflow, ReflowGenerator
+from semo.train.settings import Preset, load_preset
+from semo.train.stage1 import Stage1, decoder_flow
+from semo.train.stage1b import Stage1b
+from semo.train.stage2 import Stage2
+
+STAGES = ("stage1", "stage1b", "stage2", "reflow")
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line of a training run."""
+    parser = argparse.ArgumentParser(prog="python -m semo.train", description=__doc__)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--preset", default="mini", help="a file of semo/presets")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="prepared dataset folders")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="model folder to start from (required after stage 1)")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="overrides of the preset")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    return parser.parse_args(argv)
+
+
+def fit_codec(preset: Preset, bank: FrameBank, device: str) -> Codec:
+    """The codec with its statistics measured on the training frames; slow codecs encode the whole bank."""
+    settings = preset.codec
+    codec = make_codec(settings.kind, preset.frame_size, settings.path, settings.patch, settings.rank)
+    if hasattr(codec, "fit"):
+        codec.fit(bank.sample_frames(256))
+    return codec
+
+
+def prepare_latents(codec: Codec, bank: FrameBank, device: str) -> None:
+    """Encodes every frame once where the codec is too slow for the loop."""
+    if not codec.light:
+        codec.to(device)
+        bank.encode(codec, torch.device(device))
+
+
+def data_digest(folders: list[Path]) -> str:
+    """sha256 over the manifests (or shard names) of the training data."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        manifest = folder / "manifest.tsv"
+        text = manifest.read_bytes() if manifest.exists() else "\n".join(sorted(os.listdir(folder))).encode()
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def run_stage1(args: argparse.Namespace, preset: Preset, bank: FrameBank) -> SeMoPipeline:
+    """Stage 1a from scratch, or from --init."""
+    start = SeMoPipeline.from_pretrained(args.init) if args.init else None
+    codec = start.codec if start else fit_codec(preset, bank, args.device)
+    prepare_latents(codec, bank, args.device)
+    torch.manual_seed(args.seed)
+    stage = Stage1(preset, codec, bank, args.seed)
+    if start:
+        stage.motion_encoder.load_state_dict(start.motion_encoder.state_dict())
+        stage.decoder.load_state_dict(start.decoder.state_dict())
+    train(stage, args.steps, args.out, args.device)
+    config = PipelineConfig(
+        frame_size=preset.frame_size,
+        flow=decoder_flow(preset),
+        sampler_steps=preset.sampler_steps,
+        motion_sampler_steps=preset.motion_sampler_steps,
+    )
+    return SeMoPipeline(config, codec, stage.motion_encoder, stage.decoder)
+
+
+def run_later(args: argparse.Namespace, preset: Preset, bank: FrameBank) -> SeMoPipeline:
+    """Stages 1b, 2 and reflow: each replaces or adds a network of the model given by --init."""
+    if args.init is None:
+        raise ValueError(f"{args.stage} continues a model: pass --init with the model folder of the stage before")
+    pipeline = SeMoPipeline.from_pretrained(args.init, args.device)
+    torch.manual_seed(args.seed)
+    if args.stage == "stage2":
+        stage = Stage2(preset, pipeline, bank, args.seed)
+        train(stage, args.steps, args.out, args.device)
+        return stage.finished()
+    prepare_latents(pipeline.codec, bank, args.device)
+    if args.stage == "stage1b":
+        stage = Stage1b(preset, pipeline, bank, args.seed)
+        train(stage, args.steps, args.out, args.device)
+        pipeline.decoder = stage.decoder
+        pipeline.config = dataclasses.replace(pipeline.config, video_frames=preset.stage1b.frames)
+        return pipeline
+    train(Reflow(preset, pipeline, bank, args.seed), args.steps, args.out, args.device)
+    if pipeline.motion_generator is not None:
+        train(ReflowGenerator(preset, pipeline, bank, args.seed), args.steps, args.out / "generator", args.device)
+    return pipeline
+
+
+def provenance(args: argparse.Namespace, preset: Preset) -> dict:
+    """What the model folder records of this run; nothing in it depends on the machine's speed."""
+    return {
+        "preset": args.preset,
+        "overrides": args.set,
+        "steps": args.steps,
+        "seed": args.seed,
+        "batch": {"stage1b": preset.stage1b.optimiser, "stage2": preset.stage2.optimiser}.get(args.stage, preset.stage1).batch,
+        "data_sha256": data_digest(args.clips),
+        "bf16": uses_bf16(args.device),
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; a usage or data error ends with one sentence and exit code 2."""
+    args = parse(argv)
+    torch.set_num_threads(args.threads)
+    try:
+        preset = load_preset(args.preset, args.set)
+        write_config(args.out / "config.json", {"stage": args.stage, **dataclasses.asdict(preset), **provenance(args, preset)})
+        bank = FrameBank.read(args.clips, with_audio=args.stage in ("stage2", "reflow"))
+        pipeline = run_stage1(args, preset, bank) if args.stage == "stage1" else run_later(args, preset, bank)
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        sys.exit(f"semo.train: {error}")
+    history = dict(pipeline.config.training)
+    history[args.stage] = provenance(args, preset)
+    pipeline.config = dataclasses.replace(pipeline.config, training=history)
+    pipeline.save_pretrained(args.out / "model")
+    for leftover in (args.out, args.out / "generator"):
+        (leftover / "checkpoint.safetensors").unlink(missing_ok=True)
+    shutil.rmtree(args.out / "model.partial", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Stage 1a: the motion autoencoder, image to image (paper sections 3.1 and 3.3, Eq. 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from semo.codec import Codec
+from semo.flow import Flow, interpolate
+from semo.model import Decoder, MotionEncoder
+from semo.model.motion_encoder import random_keep
+from semo.train.data import FrameBank, augment, step_generator
+from semo.train.settings import Preset
+
+
+def decoder_flow(preset: Preset) -> Flow:
+    """The rectified flow of the decoder."""
+    return Flow(preset.prediction, preset.tau_schedule, preset.tau_one)
+
+
+def build_encoder(preset: Preset, codec: Codec) -> MotionEncoder:
+    """A fresh motion encoder for the codec's latents."""
+    size = preset.encoder
+    return MotionEncoder(
+        codec.channels, codec.size, preset.patch, size.width, size.depth, size.heads,
+        preset.motion_tokens, preset.motion_dim, preset.motion_norm, preset.activation,
+    )  # fmt: skip
+
+
+def build_decoder(preset: Preset, codec: Codec, temporal: str = "none") -> Decoder:
+    """A fresh decoder for the codec's latents."""
+    size = preset.decoder
+    return Decoder(
+        codec.channels, codec.size, preset.patch, size.width, size.depth, size.heads,
+        preset.motion_tokens, preset.motion_dim, preset.activation, preset.gate_init, preset.motion_in_adaln,
+        preset.reference_input, preset.reference_skip, preset.warp_cells, temporal,
+    )  # fmt: skip
+
+
+@dataclass
+class PairBatch:
+    """Latents of reference and target (B, c, h, w), noise, tau (B,), surviving patches (2 B, K) or None."""
+
+    reference: Tensor
+    target: Tensor
+    noise: Tensor
+    tau: Tensor
+    keep: Tensor | None
+
+
+class Stage1(nn.Module):
+    """Motion encoder and decoder trained together on pairs of frames of one clip."""
+
+    name = "stage1"
+
+    def __init__(self, preset: Preset, codec: Codec, bank: FrameBank, seed: int):
+        super().__init__()
+        self.motion_encoder = build_encoder(preset, codec)
+        self.decoder = build_decoder(preset, codec)
+        self.__dict__.update(preset=preset, codec=codec, bank=bank, seed=seed, flow=decoder_flow(preset))
+        self.optimiser = preset.stage1
+
+    def mask_ratio(self, progress: float, generator: torch.Generator) -> float:
+        """One ratio per step, U(0, mask_max), the bound rising along `mask_ramp`."""
+        first, last = self.preset.mask_ramp
+        share = 1.0 if progress >= last else max(0.0, (progress - first) / max(last - first, 1e-9))
+        return float(torch.rand((), generator=generator)) * self.preset.mask_max * share
+
+    def latents(self, frames: Tensor, progress: float, generator: torch.Generator) -> Tensor:
+        """Frames or cached latents (B, K, ...) -> latents (B, K, c, h, w), augmented where the codec is light."""
+        if self.bank.latents is not None:
+            return frames
+        frames = augment(frames, self.preset.augment, progress, generator)
+        return self.codec.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+
+    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[PairBatch, list[str]]:
+        """The batch of a step, and the names of its clips."""
+        generator = step_generator(self.seed, step, rank)
+        size = self.optimiser.batch
+        clips, reference, target = self.bank.pairs(size, generator)
+        frames = self.bank.gather(clips, torch.stack([reference, target], dim=1))
+        latents = self.latents(frames, progress, generator)
+        ratio = self.mask_ratio(progress, generator)
+        batch = PairBatch(
+            reference=latents[:, 0],
+            target=latents[:, 1],
+            noise=torch.randn(latents[:, 1].shape, generator=generator),
+            tau=self.flow.sample_tau(size, generator),
+            keep=random_keep(2 * size, self.motion_encoder.patches, ratio, generator),
+        )
+        return batch, [self.bank.names[i] for i in clips]
+
+    def forward(self, batch: PairBatch) -> Tensor:
+        """Mean loss of Eq. 8."""
+        motion = self.motion_encoder(torch.cat([batch.reference, batch.target]), batch.keep)
+        m_ref, m_tgt = motion.chunk(2)
+        noised = interpolate(batch.target, batch.noise, batch.tau)
+        prediction = self.decoder(batch.reference, noised, m_ref, m_tgt, batch.tau)
+        return self.flow.loss(prediction, batch.target, batch.noise).mean()
+
+    @torch.no_grad()
+    def report(self) -> dict[str, float]:
+        """One-step PSNR on fixed training pairs, of copying the reference, and what shuffled motions cost (dB)."""
+        generator = step_generator(self.seed, 0, stream=101)
+        clips, reference, target = self.bank.pairs(64, generator)
+        frames = self.bank.gather(clips, torch.stack([reference, target], dim=1))
+        ref, tgt = (frames[:, 0], frames[:, 1]) if self.bank.latents is not None else (
+            self.codec.encode(frames[:, 0]), self.codec.encode(frames[:, 1]))  # fmt: skip
+        device = next(self.parameters()).device
+        ref, tgt = ref.to(device), tgt.to(device)
+        noise = torch.randn(tgt.shape, generator=generator).to(device)
+        m_ref, m_tgt = self.motion_encoder(ref), self.motion_encoder(tgt)
+        moving = ((ref - tgt).abs() > 0.2).any(1, keepdim=True).expand_as(ref)
+
+        def psnr(motion: Tensor) -> float:
+            out = self.flow.sample(lambda z, tau: self.decoder(ref, z, m_ref, motion, tau), noise, 1)
+            return _psnr(out, tgt, moving)
+
+        own = psnr(m_tgt)
+        return {
+            "psnr_moving": own,
+            "psnr_moving_copy": _psnr(ref, tgt, moving),
+            "motion_use_db": own - psnr(m_tgt.roll(1, 0)),
+        }
+
+    def modules_to_save(self) -> dict[str, nn.Module]:
+        """What the pipeline folder holds after this stage."""
+        return {"motion_encoder": self.motion_encoder, "decoder": self.decoder}
+
+
+def _psnr(a: Tensor, b: Tensor, where: Tensor) -> float:
+    """PSNR in dB of latents with a range of 2, over the chosen elements."""
+    error = (a - b).float().square()[where]
+    return float(10 * torch.log10(4 / error.mean().clamp(min=1e-10))) if error.numel() else 100.0

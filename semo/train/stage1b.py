@@ -1,0 +1,88 @@
+"""Stage 1b: image to video. The decoder learns to align frames; the motion encoder stays frozen (paper section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from semo.flow import interpolate
+from semo.pipeline import SeMoPipeline
+from semo.train.data import FrameBank, augment, step_generator
+from semo.train.settings import Preset
+from semo.train.stage1 import build_decoder, decoder_flow
+
+
+@dataclass
+class VideoBatch:
+    """Latents of the reference (B, c, h, w) and of F consecutive targets (B, F, c, h, w), noise, tau (B,)."""
+
+    reference: Tensor
+    targets: Tensor
+    noise: Tensor
+    tau: Tensor
+
+
+class Stage1b(nn.Module):
+    """The decoder with Temporal Align Blocks, started from the image decoder; one tau per clip, noise per frame."""
+
+    name = "stage1b"
+
+    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank, seed: int):
+        super().__init__()
+        codec = pipeline.codec
+        self.decoder = build_decoder(preset, codec, preset.stage1b.temporal)
+        missing, unexpected = self.decoder.load_state_dict(pipeline.decoder.state_dict(), strict=False)
+        if unexpected or any(not name.startswith("align.") for name in missing):
+            raise ValueError("the decoder given by --init does not fit the preset; train stage 1 with the same preset")
+        encoder = pipeline.motion_encoder.requires_grad_(False).eval()
+        self.__dict__.update(preset=preset, codec=codec, encoder=encoder, bank=bank, seed=seed, flow=decoder_flow(preset))
+        self.optimiser = preset.stage1b.optimiser
+
+    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[VideoBatch, list[str]]:
+        """The batch of a step, and the names of its clips."""
+        generator = step_generator(self.seed, step, rank)
+        count = self.preset.stage1b.frames
+        clips, reference, start = self.bank.windows(self.optimiser.batch, count, generator)
+        frames = torch.cat([reference[:, None], start[:, None] + torch.arange(count)], dim=1)
+        latents = self.bank.gather(clips, frames)
+        if self.bank.latents is None:
+            still = self.preset.augment.__class__(**(vars(self.preset.augment) | {"motion": 0.0, "motion_end": 0.0}))
+            latents = augment(latents, still, progress, generator)
+            latents = self.codec.encode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
+        batch = VideoBatch(
+            reference=latents[:, 0],
+            targets=latents[:, 1:],
+            noise=torch.randn(latents[:, 1:].shape, generator=generator),
+            tau=self.flow.sample_tau(len(clips), generator),
+        )
+        return batch, [self.bank.names[i] for i in clips]
+
+    def forward(self, batch: VideoBatch) -> Tensor:
+        """Mean loss of Eq. 8 over the frames of the clips."""
+        self.encoder.to(batch.reference.device)
+        with torch.no_grad():
+            m_ref = self.encoder(batch.reference)
+            m_tgt = self.encoder(batch.targets.flatten(0, 1)).unflatten(0, batch.targets.shape[:2])
+        noised = interpolate(batch.targets, batch.noise, batch.tau)
+        prediction = self.decoder(batch.reference, noised, m_ref, m_tgt, batch.tau)
+        return self.flow.loss(prediction, batch.targets, batch.noise).mean()
+
+    @torch.no_grad()
+    def report(self) -> dict[str, float]:
+        """One-step PSNR (dB) of a fixed batch, and the error of frame-to-frame changes relative to the true ones."""
+        batch, _ = self.batch(-1 % (1 << 31), 1.0)
+        device = next(self.parameters()).device
+        ref, targets, noise = batch.reference.to(device), batch.targets.to(device), batch.noise.to(device)
+        self.encoder.to(device)
+        m_ref = self.encoder(ref)
+        m_tgt = self.encoder(targets.flatten(0, 1)).unflatten(0, targets.shape[:2])
+        out = self.flow.sample(lambda z, tau: self.decoder(ref, z, m_ref, m_tgt, tau), noise, 1)
+        error = (out - targets).square().mean()
+        change = ((out.diff(dim=1) - targets.diff(dim=1)).square().mean() / targets.diff(dim=1).square().mean()).sqrt()
+        return {"psnr": float(10 * torch.log10(4 / error)), "flicker": float(change)}
+
+    def modules_to_save(self) -> dict[str, nn.Module]:
+        """What the pipeline folder replaces after this stage."""
+        return {"decoder": self.decoder}
