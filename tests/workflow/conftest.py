@@ -80,6 +80,8 @@ def make_project(path: Path) -> Project:
         "semo/report/figures",
     ):
         (path / folder).mkdir(parents=True, exist_ok=True)
+    for folder in ("paper", "released"):
+        (path / "reports" / folder / "README.md").write_text("Kept in git.\n")
     for name in ("corpus", "cross"):
         (path / f"data/portraits-mini/{name}.tsv").write_text("clip\tsubset\tsplit\n")
     stub = (Path(__file__).parent / "stub.py").read_text()
@@ -96,6 +98,7 @@ def make_project(path: Path) -> Project:
         "metrics/psnr.py",
     ):
         (path / "semo" / name).write_text('"""Stand-in."""\nVALUE = 1\n')
+    (path / "semo/presets/mini.json").write_text("{}")
     (path / "data/fetch.py").write_text(stub)
     (path / "reports/tables/table2.yaml").write_text("title: Table 2\n")
     return Project(path)

@@ -59,7 +59,7 @@ def misfit(needed_memory_mb: int, needed_disk_mb: int, folder: Path, scale: str)
         )
     if needed_disk_mb > disk:
         return (
-            f"scale {scale} writes about {needed_disk_mb / 1000:.1f} GB and the disk of {folder} has {disk / 1000:.1f} GB "
-            "free: free some, or lower frame_size, eval_clips or eval_frames."
+            f"scale {scale} writes about {needed_disk_mb / 1000:.1f} GB and the disk of {folder} has "
+            f"{disk / 1000:.1f} GB free: free some, or lower frame_size, eval_clips or eval_frames."
         )
     return None

@@ -84,7 +84,8 @@ class Run:
         unknown = [] if wanted == "all" else [run for run in wanted if run not in known]
         if unknown:
             raise SettingsError(
-                f"config: budgets.ablations names {unknown[0]!r}, but workflow/config/ablations.tsv has {', '.join(known)}."
+                f"config: budgets.ablations names {unknown[0]!r}, but workflow/config/ablations.tsv has "
+                f"{', '.join(known)}."
             )
         self.chosen_ablations = tuple(known if wanted == "all" else wanted)
         planned = {}
