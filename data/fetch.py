@@ -17,7 +17,7 @@ from semo.datasets import DATASETS_FILE, PROJECT, Dataset, candidates, read_data
 from semo.errors import DatasetError, MediaError
 from semo.prepare import file_sha256
 from semo.progress import progress
-from semo.registry import STORE, WEIGHTS_FILE, fetch_weight
+from semo.registry import STORE, WEIGHTS_FILE, fetch_weight, locate, read_weight
 from semo.video_writer import replaced_when_complete
 
 
@@ -44,6 +44,23 @@ def check_dataset(dataset: Dataset, out: Path) -> dict:
     return record
 
 
+def note_absence(out: Path, name: str, reason: str) -> None:
+    """Record in `out/<name>/absent.json` that something optional is not here, so that DVC's stage has its folder."""
+    (out / name).mkdir(parents=True, exist_ok=True)
+    with replaced_when_complete(out / name / "absent.json") as partial:
+        partial.write_text(json.dumps({"name": name, "reason": reason}, indent=1) + "\n")
+    print(f"{name}: {reason}")
+
+
+def at_hand(options: argparse.Namespace) -> bool:
+    """Whether the network lies in the store or a mirror folder; an unknown name is an error all the same."""
+    read_weight(options.weight, options.weights)
+    try:
+        return bool(locate(options.weight, options.weights_dir, options.weights, options.out or STORE))
+    except DatasetError:
+        return False
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Fetch or check a data set or a network.")
     parser.add_argument("dataset", nargs="?", help="entry of datasets.yaml")
@@ -53,15 +70,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--datasets", type=Path, default=DATASETS_FILE, help="table of data sets")
     parser.add_argument("--weights", type=Path, default=WEIGHTS_FILE, help="table of networks")
     parser.add_argument("--out", type=Path, help="folder for what is fetched (data/raw or data/weights)")
+    parser.add_argument("--if-enabled", action="store_true",
+                        help="leave a note instead of an error for a data set that is not enabled, and for a network "
+                             "that no folder has: nothing is downloaded")
     options = parser.parse_args(arguments)
     if (options.dataset is None) == (options.weight is None):
         parser.error("name one data set, or one network by --weight")
     try:
         if options.weight:
+            if options.if_enabled and not at_hand(options):
+                return note_absence(options.out or STORE, options.weight, "not on this machine, fetched when needed")
             folder = fetch_weight(options.weight, options.weights_dir, options.weights, options.out or STORE)
             print(f"{options.weight}: complete in {folder}")
         else:
             dataset = read_dataset(options.dataset, options.datasets, options.path)
+            if options.if_enabled and not dataset.enabled:
+                return note_absence(options.out or PROJECT / "data" / "raw", dataset.id, "not enabled")
             record = check_dataset(dataset, options.out or PROJECT / "data" / "raw")
             print(f"{dataset.id}: {record['clips']} clips, {record['pairs']} cross pairs")
     except (DatasetError, MediaError) as error:

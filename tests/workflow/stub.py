@@ -19,7 +19,7 @@ with open("ran.txt", "a") as record:
     record.write(f"{name} {' '.join(arguments)}\n")
 
 if name == "fetch":
-    kind = "weights" if arguments[0] == "--weight" else "raw"
+    kind = "weights" if "--weight" in arguments else "raw"
     out = Path("data", kind, next(a for a in reversed(arguments) if not a.startswith("--")), "fetched.json")
     written = {out: "{}"}
 else:

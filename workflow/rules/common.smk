@@ -118,6 +118,11 @@ def training_manifests(wildcards):
     return expand("<results>/clips/{dataset}/manifest.tsv", dataset=RUN.datasets)
 
 
+def preset_settings(wildcards):
+    """What the config says over the preset: frame_size is one constant for everything."""
+    return ["--set", f"frame_size={config['frame_size']}"]
+
+
 def training_steps(wildcards):
     return BUDGETS[f"{wildcards.stage}_steps"]
 

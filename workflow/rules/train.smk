@@ -19,7 +19,7 @@ rule train:
         device=config["device"],
         clips=lambda wildcards, input: [Path(path).parent for path in input.manifests],
         init=lambda wildcards, input: [f"--init {Path(path).parent}" for path in input.init],
-        settings=[],
+        settings=preset_settings,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
     threads: 2
@@ -56,7 +56,7 @@ use rule train as train_ablation with:
         device=config["device"],
         clips=lambda wildcards, input: [Path(path).parent for path in input.manifests],
         init=[],
-        settings=lambda wildcards: ["--set", *RUN.ablations[wildcards.ablation].settings],
+        settings=lambda wildcards: [*preset_settings(wildcards), *RUN.ablations[wildcards.ablation].settings],
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
     threads: 1
