@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
 import shutil
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,12 +164,15 @@ def download(item: WeightFile, target: Path) -> None:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                 resumed = have > 0 and answer.status == 206
                 _receive(answer, part, "ab" if resumed else "wb", item, have if resumed else 0)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         if getattr(error, "errno", None) == 28:
             raise DatasetError(f"{target}: the disk is full; free some space and run again") from error
         raise DatasetError(f"{item.name}: cannot be downloaded from {item.url} ({getattr(error, 'reason', error)}); "
                            "connect this machine, or place the file in a folder named by --weights-dir or "
                            "SEMO_WEIGHTS") from error
+    if item.bytes is not None and (got := part.stat().st_size) < item.bytes:
+        raise DatasetError(f"{item.name}: the download from {item.url} broke off at {got} of {item.bytes} bytes; run "
+                           "again to go on from there")
     wrong = _mismatch(part, item)
     if wrong:
         part.unlink()

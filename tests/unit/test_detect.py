@@ -19,7 +19,7 @@ def detectors():
     yield pytest.param("yunet", path, marks=reason)
 
 
-@pytest.mark.parametrize(("name", "weights"), detectors())
+@pytest.mark.parametrize(("name", "weights"), list(detectors()))
 @pytest.mark.parametrize("scale", [1, 3])
 def test_detectors_agree_on_a_photograph(name, weights, scale):
     picture = np.kron(samples.astronaut(), np.ones((scale, scale, 1), np.uint8))
