@@ -102,7 +102,7 @@ class Run:
         def planned(method: str, weights: str | None, tasks: tuple[str, ...] | None = None) -> Planned:
             declared = plugins[method].tasks if tasks is None else tasks
             measured = tuple(task for name in declared for task in TASKS[name])
-            return Planned(plugins[method].folder, weights, measured, self.datasets, size)
+            return Planned(method, weights, measured, self.datasets, size)
 
         missing = [name for name in ("copy-reference", "codec", "semo") if name not in plugins]
         if missing:

@@ -25,7 +25,8 @@ try:
     DATASETS = settings.read_entries(ROOT / "workflow/config/datasets.yaml", "datasets", SCHEMAS)
     WEIGHTS = settings.read_entries(ROOT / "workflow/config/weights.yaml", "weights", SCHEMAS)
     ABLATIONS = settings.read_ablations(ROOT / "workflow/config/ablations.tsv", SCHEMAS)
-    RUN = Run(config, DATASETS, ABLATIONS, methods.discover(ROOT / "baselines"), ROOT)
+    PLUGINS = methods.discover(ROOT / "baselines")
+    RUN = Run(config, DATASETS, ABLATIONS, PLUGINS, ROOT)
 except (ValueError, OSError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -119,8 +120,14 @@ def training_manifests(wildcards):
 
 
 def preset_settings(wildcards):
-    """What the config says over the preset: frame_size is one constant for everything."""
-    return ["--set", f"frame_size={config['frame_size']}"]
+    """What is laid over the preset: frame_size is one constant for everything, an ablation run has its own settings."""
+    ablation = wildcards.get("ablation")
+    return " ".join((f"frame_size={config['frame_size']}", *(RUN.ablations[ablation].settings if ablation else ())))
+
+
+def folders(files):
+    """The folders of some files, as one text for a command line."""
+    return " ".join(str(Path(file).parent) for file in files)
 
 
 def training_steps(wildcards):
@@ -149,7 +156,8 @@ def weights_option(wildcards):
 
 
 def method_source(wildcards):
-    return source("semo.generate", f"baselines.{RUN.methods[wildcards.method].plugin}.method")
+    folder = PLUGINS[RUN.methods[wildcards.method].plugin].folder
+    return source("semo.generate", f"baselines.{folder}.method")
 
 
 def figure_source(wildcards):

@@ -17,8 +17,8 @@ rule train:
         steps=training_steps,
         seed=config["seed"],
         device=config["device"],
-        clips=lambda wildcards, input: [Path(path).parent for path in input.manifests],
-        init=lambda wildcards, input: [f"--init {Path(path).parent}" for path in input.init],
+        clips=lambda wildcards, input: folders(input.manifests),
+        init=lambda wildcards, input: f"--init {folders(input.init)}" if input.init else "",
         settings=preset_settings,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
@@ -35,7 +35,7 @@ rule train:
         "python workflow/scripts/begin.py {params.out} {params:q} {input}"
         " && python -m semo.train {params.stage} --preset {params.preset} --steps {params.steps} --seed {params.seed}"
         " --clips {params.clips} --out {params.out} --threads {threads} --device {params.device}"
-        " {params.init} {params.settings} 2>&1 | tee {log}"
+        " {params.init} --set {params.settings} 2>&1 | tee {log}"
 
 
 use rule train as train_ablation with:
@@ -54,9 +54,9 @@ use rule train as train_ablation with:
         steps=BUDGETS["ablation_steps"],
         seed=lambda wildcards: RUN.ablations[wildcards.ablation].seed,
         device=config["device"],
-        clips=lambda wildcards, input: [Path(path).parent for path in input.manifests],
-        init=[],
-        settings=lambda wildcards: [*preset_settings(wildcards), *RUN.ablations[wildcards.ablation].settings],
+        clips=lambda wildcards, input: folders(input.manifests),
+        init="",
+        settings=preset_settings,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
     threads: 1
