@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from semo.errors import MediaError
-from semo.pictures import SQUARE, centre_square
+from semo.pictures import SQUARE
 
 WORKING_SIDE = 512  # pictures are reduced to this longer side before detection
 DETECTORS = ("none", "cascade", "yunet")
@@ -161,10 +161,15 @@ def _placed(centre: float, side: float, length: int, extent: tuple[float, float]
     return min(max(start, extent[1] - side), extent[0])
 
 
-def portrait_crop(picture: np.ndarray, detector: Detector | None, enlarge: float = 2.0) -> tuple[SQUARE, bool]:
-    """Square crop of a still portrait and whether a face was found; without one the centre square."""
-    height, width = picture.shape[:2]
-    faces = detector(picture) if detector is not None else []
+def head_crop(found: list[list[Face]], height: int, width: int, enlarge: float = 2.0) -> SQUARE | None:
+    """Crop of a portrait or driving video from the faces of its (sampled) frames, None if they show no face.
+
+    A square picture that is mostly head already is taken as a whole: somebody has cropped it.
+    """
+    faces = follow_largest(found)
     if not faces:
-        return centre_square(height, width), False
-    return square_crop([max(faces, key=lambda face: face.side)], height, width, enlarge), True
+        return None
+    box = square_crop(faces, height, width, enlarge)
+    if height == width and box[2] > 0.75 * width:
+        return 0, 0, width
+    return box

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
-import media_samples as samples
 import numpy as np
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from semo.datasets import DATASETS_FILE, Dataset, candidates, draw_test_people, 
 from semo.detect import Face
 from semo.errors import DatasetError, MediaError, WriteError
 from semo.prepare import Preparation, face_box, main
+from tests.unit import media_samples as samples
 
 
 def shipped(folder: Path, subset: str = "street") -> Dataset:

@@ -1,14 +1,14 @@
 import os
 from pathlib import Path
 
-import media_samples as samples
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semo.detect import Face, follow_largest, make_detector, portrait_crop, square_crop
-from semo.media import MediaError, crop_resize
+from semo.detect import Face, follow_largest, head_crop, make_detector, square_crop
+from semo.media import MediaError
+from tests.unit import media_samples as samples
 
 
 def detectors():
@@ -78,7 +78,10 @@ def test_crop_is_centred_and_enlarged_in_a_large_picture():
     assert square_crop([Face(30, 400, 100, 1)], 1000, 1000, 2.0) == (-20, 300, 200)  # a head cut by the border
 
 
-def test_portrait_crop_with_and_without_a_face():
-    box, found = portrait_crop(samples.astronaut(), make_detector("cascade"))
-    assert found and crop_resize(samples.astronaut(), box, 64).shape == (64, 64, 3)
-    assert portrait_crop(np.zeros((20, 30, 3), np.uint8), make_detector("cascade")) == ((5, 0, 20), False)
+def test_head_crop_of_portraits():
+    picture = samples.astronaut()
+    box = head_crop([make_detector("cascade")(picture)], 512, 512)
+    assert 150 < box[2] < 260 and 100 < box[0] + box[2] / 2 < 300
+    assert head_crop([make_detector("cascade")(np.zeros((64, 64, 3), np.uint8))], 64, 64) is None
+    assert head_crop([[Face(60, 60, 60, 1)]], 128, 128) == (0, 0, 128)  # cropped by somebody already
+    assert head_crop([[Face(60, 60, 60, 1)]], 128, 256) == (0, 0, 120)

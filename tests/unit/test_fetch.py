@@ -5,7 +5,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import media_samples as samples
 import pytest
 import yaml
 
@@ -13,6 +12,7 @@ from semo import registry
 from semo.datasets import PROJECT, Dataset
 from semo.errors import DatasetError
 from semo.registry import WeightFile, fetch_weight, locate, read_weight
+from tests.unit import media_samples as samples
 
 CONTENT = bytes(range(256)) * 4000
 

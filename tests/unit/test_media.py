@@ -6,7 +6,6 @@ import sys
 from fractions import Fraction
 
 import av
-import media_samples as samples
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from semo import media
 from semo.media import MediaError
+from tests.unit import media_samples as samples
 
 
 @pytest.mark.parametrize("fps", [12.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0])

@@ -1,0 +1,199 @@
+"""The command `semo`: animate a portrait with a video, make it talk, or say what is installed.
+
+Whatever goes wrong with input, weights or disk is one sentence on stderr and exit code 2, and leaves no half file.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from semo.errors import DatasetError, MediaError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Semantic latent motion for portrait video.")
+
+Portrait = Annotated[Path, typer.Argument(help="picture with one face (PNG, JPEG, WebP, ...)")]
+Out = Annotated[Path, typer.Option("--out", "-o", help=".mkv: lossless; .mp4: H.264 for viewing")]
+Model = Annotated[Path | None, typer.Option(help="model folder (default: the released weights)")]
+Steps = Annotated[int | None, typer.Option(min=1, help="sampling steps (default: the model's own)")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of the noise")]
+MethodName = Annotated[str, typer.Option(help="a method of baselines/, such as copy-reference")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn the expected failures into one line on stderr and exit code 2."""
+    from baselines.method import ClipFailure, MethodUnavailable
+
+    try:
+        yield
+    except (MediaError, DatasetError, MethodUnavailable, ClipFailure, ValueError, OSError) as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {message}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+@app.command()
+def animate(portrait: Portrait, driving: Annotated[Path, typer.Argument(help="video whose motion is taken over")],
+            out: Out, model: Model = None, steps: Steps = None, seed: Seed = 0, method: MethodName = "semo",
+            device: Device = "auto") -> None:
+    """Move PORTRAIT with the head and face motion of the video DRIVING; its sound is kept."""
+    with one_sentence():
+        from semo.media import FPS, crop_resize, iter_frames, probe, read_audio
+
+        writer = _writer(out, portrait, driving)
+        source = _portrait(portrait)
+        info = probe(driving)
+        box = _driving_crop(info)
+        frames = (crop_resize(frame, box, box[2]) for frame in iter_frames(driving, FPS))
+        sound = read_audio(driving) if info.has_audio else None
+        player = _load(method, model, device, "reconstruct")
+        made = player.reconstruct(source, frames, _context(out, seed, steps))
+        _write(writer, out, made, info.frames_at(FPS), sound)
+
+
+@app.command()
+def talk(portrait: Portrait, speech: Annotated[Path, typer.Argument(help="sound file, or video with sound")], out: Out,
+         model: Model = None, steps: Steps = None, seed: Seed = 0, method: MethodName = "semo",
+         device: Device = "auto") -> None:
+    """Make PORTRAIT speak the sound of SPEECH."""
+    with one_sentence():
+        from semo.media import FPS, RATE, read_audio
+
+        writer = _writer(out, portrait, speech)
+        source = _portrait(portrait)
+        sound = read_audio(speech)
+        frames = int(len(sound) / RATE * FPS)
+        if frames < 1:
+            raise MediaError(f"{speech}: only {1000 * len(sound) / RATE:.0f} ms of sound, one frame (40 ms) is the "
+                             "least")
+        if np.abs(sound).max() < 1e-3:
+            note(f"{speech} is silent: expect a closed mouth")
+        player = _load(method, model, device, "talk")
+        made = player.talk(source, sound, frames, _context(out, seed, steps))
+        _write(writer, out, made, frames, sound)
+
+
+@app.command()
+def info() -> None:
+    """Print versions, the device, and which networks are on this machine."""
+    with one_sentence():
+        from semo.about import facts
+
+        for name, value in facts():
+            print(f"{name:<14} {value}")
+
+
+def _writer(out: Path, *inputs: Path) -> Callable[..., None]:
+    from semo.media import write_lossless, write_preview
+
+    writers = {".mkv": write_lossless, ".mp4": write_preview}
+    if out.suffix.lower() not in writers:
+        raise MediaError(f"{out}: name the result .mkv (lossless) or .mp4 (for viewing)")
+    if out.is_dir():
+        raise MediaError(f"{out}: is a folder; name a file")
+    if any(path.exists() and out.exists() and out.samefile(path) for path in inputs):
+        raise MediaError(f"{out}: would overwrite an input; name another file")
+    return writers[out.suffix.lower()]
+
+
+def _portrait(path: Path) -> np.ndarray:
+    """The square head crop of a portrait, in its own pixels."""
+    from semo.detect import Cascade, head_crop
+    from semo.pictures import centre_square, crop_resize, read_image
+
+    picture = read_image(path)
+    height, width = picture.shape[:2]
+    if min(height, width) < 16:
+        raise MediaError(f"{path}: {width} x {height} pixels are too few for a face; use at least 64 a side")
+    box = head_crop([Cascade()(picture)], height, width)
+    if box is None:
+        note(f"{path}: no face found, its centre is used")
+        box = centre_square(height, width)
+    return crop_resize(picture, box, int(box[2]))
+
+
+def _driving_crop(info: Any) -> tuple[int, int, int]:
+    """The fixed square around the face of a video."""
+    from semo.detect import Cascade, head_crop
+    from semo.media import iter_frames
+    from semo.pictures import centre_square
+
+    detector, looks = Cascade(), 12
+    found = [detector(frame) for frame in iter_frames(info.path, looks / info.duration, frames=looks)]
+    box = head_crop(found, info.height, info.width)
+    if box is None:
+        note(f"{info.path}: no face found, the centre of the picture is used")
+        box = centre_square(info.height, info.width)
+    return int(box[0]), int(box[1]), int(box[2])
+
+
+def _load(name: str, model: Path | None, device: str, task: str) -> Any:
+    from baselines.method import make_method
+
+    player = make_method(name)
+    if task not in player.tasks or player.needs_truth:
+        raise ValueError(f"the method {name} cannot do this: it does {', '.join(player.tasks)}"
+                         + (" and needs the true video" if player.needs_truth else ""))
+    player.load(model, "mini", _device(device))
+    return player
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError:
+        raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError("no CUDA device on this machine: use --device cpu")
+    return name
+
+
+def _context(out: Path, seed: int, steps: int | None) -> Any:
+    from baselines.method import ClipContext
+
+    return ClipContext(out.stem, seed, options={"steps": steps} if steps else {})
+
+
+def _write(writer: Callable[..., None], out: Path, made: Iterable[np.ndarray], total: int,
+           sound: np.ndarray | None) -> None:
+    from semo.progress import progress
+
+    shape: tuple[int, ...] = ()
+    count, start = 0, time.monotonic()
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal shape, count
+        for frame in made:
+            shape, count = frame.shape, count + 1
+            yield frame
+            bar.advance()
+
+    with progress(total, "frames", out.name) as bar:
+        writer(out, counted(), audio=sound)
+    rate = count / max(time.monotonic() - start, 1e-9)
+    print(f"{out}: {count} frames of {shape[1]} x {shape[0]}, {rate:.1f} frames/s")
+
+
+if __name__ == "__main__":
+    app()
