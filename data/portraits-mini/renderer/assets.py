@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ class Assets:
         self._target = {str(name): i for i, name in enumerate(self.arrays["target/names"])}
         self.vertices = self.arrays["base/verts"].astype(np.float64)
         self.head_weight = self.arrays["base/pose_w"].astype(np.float64)
+        self._morphs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._textures: dict[tuple[str, int | None], np.ndarray] = {}
 
     def texture(self, name: str, size: int | None = None) -> np.ndarray:
@@ -34,10 +34,8 @@ class Assets:
         if key not in self._textures:
             image = Image.open(io.BytesIO(self.arrays["tex/" + name].tobytes()))
             if size and size != image.size[0]:
-                # premultiply, so that transparent texels do not bleed into the minified image
                 pixels = np.asarray(image, np.float32) / 255
-                pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-                pixels = _resize(pixels, size)
+                pixels = _resize(pixels if pixels.ndim == 3 else pixels[..., None], size)
             else:
                 pixels = np.asarray(image, np.float32) / 255
             self._textures[key] = pixels if pixels.ndim == 3 else pixels[..., None]
@@ -46,13 +44,14 @@ class Assets:
     def has_target(self, name: str) -> bool:
         return name in self._target
 
-    @lru_cache(maxsize=None)
     def target(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Morph target as (vertex indices (m,), displacements (m,3) in decimetres)."""
-        i = self._target[name]
-        start, end = self.arrays["target/ptr"][i], self.arrays["target/ptr"][i + 1]
-        index = self.arrays["target/idx"][start:end].astype(np.int64)
-        return index, self.arrays["target/d"][start:end].astype(np.float64) * float(self.arrays["target/scale"])
+        if name not in self._morphs:
+            i = self._target[name]
+            part = slice(self.arrays["target/ptr"][i], self.arrays["target/ptr"][i + 1])
+            delta = self.arrays["target/d"][part].astype(np.float64) * float(self.arrays["target/scale"])
+            self._morphs[name] = self.arrays["target/idx"][part].astype(np.int64), delta
+        return self._morphs[name]
 
     def expression_targets(self, race: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """The 34 expression units of one race's set, by unit name."""
@@ -65,7 +64,10 @@ class Assets:
 
 
 def _resize(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Antialiased resize of (H,W,C); colours are weighted by alpha where there are four channels."""
+    """Antialiased resize of (H,W,C).
+
+    Where there are four channels, colours are weighted by alpha, so that transparent texels do not bleed.
+    """
     alpha = pixels[..., 3:4] if pixels.shape[2] == 4 else None
     colour = pixels if alpha is None else np.concatenate([pixels[..., :3] * alpha, alpha], 2)
     planes = [Image.fromarray(np.ascontiguousarray(colour[..., c]), "F").resize((size, size), Image.BILINEAR)

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from scene import Look, Pose, Scene
 from sentences import SENTENCES
 from speech import SAMPLE_RATE, Speech, energy, speak
 from styles import STYLES
-from tracks import CAMERA_NAMES, LIGHT_NAMES, Tracks, light_rows, make_tracks
+from tracks import LIGHT_NAMES, Tracks, light_rows, make_tracks
 from visemes import FPS, VISEMES, mouth_units, viseme_curves
 
 SEED = 11
@@ -144,18 +144,20 @@ class Person:
             yield Frame(image, points[:, :2], base[self.landmarks] - camera.position, visible)
 
 
-def _signal(motion: Motion) -> dict[str, np.ndarray]:
+def _curves(motion: Motion) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Curves of the npz by key, and the names of the units' columns."""
     names = sorted(motion.units)
-    return dict(pose_deg=motion.pose_deg, head_trans=motion.shift, body_deg=motion.body_deg, visemes=motion.visemes,
-                units=np.stack([motion.units[n] for n in names], 1), blink=motion.blink, gaze_deg=motion.gaze_deg,
-                brow=motion.brow, emotion_w=motion.strength), np.array(names)
+    curves = dict(pose_deg=motion.pose_deg, head_trans=motion.shift, body_deg=motion.body_deg, visemes=motion.visemes,
+                  units=np.stack([motion.units[n] for n in names], 1), blink=motion.blink, gaze_deg=motion.gaze_deg,
+                  brow=motion.brow, emotion_w=motion.strength)
+    return curves, np.array(names)
 
 
 def ground_truth(identity: Identity, spec: ClipSpec, motion: Motion, tracks: Tracks, talk: Talk,
                  frames: list[Frame]) -> dict[str, np.ndarray]:
     """Arrays of the clip's npz: float16 curves, landmarks in pixels rounded to 1/8, names, texts, parameters."""
     points = np.stack([f.points for f in frames])
-    signals, unit_names = _signal(motion)
+    signals, unit_names = _curves(motion)
     signals["units"] = np.round(signals["units"] * 512) / 512
     truth = {name: curve.astype(np.float16) for name, curve in signals.items()}
     truth.update(
@@ -172,11 +174,6 @@ def ground_truth(identity: Identity, spec: ClipSpec, motion: Motion, tracks: Tra
     truth.update(phoneme_t=np.array([t for t, _ in inside], np.float32), phoneme=np.array([p for _, p in inside]),
                  text=np.array(talk.text), params=np.array(json.dumps(identity.as_dict(), sort_keys=True)))
     return truth
-
-
-def camera_names() -> tuple[str, ...]:
-    """Columns of the `camera` array."""
-    return CAMERA_NAMES
 
 
 def make_clip_tracks(spec: ClipSpec) -> Tracks:

@@ -1,11 +1,14 @@
-"""Alpha-blended strands: hair, eyebrows and lashes, drawn from back to front over the shaded image."""
+"""Alpha-blended strands: hair, eyebrows and lashes, drawn from front to back and laid over the shaded image.
+
+Front to back, a pixel that is already covered costs nothing more, and hair has many layers.
+"""
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
 from raster import fringe_cut, pixel_range
-from sampling import bilinear, light_visibility, noise
+from sampling import bilinear, light_visibility, noise, normalise
 from shading import BROWS, HAIR, LASHES
 
 
@@ -39,7 +42,8 @@ def strand_tangent(n, tangent):
     if length < 0.15:
         tangent[0], tangent[1], tangent[2] = 0.0, -0.3, 1.0
         length = np.sqrt(1.09)
-    tangent /= length
+    for q in range(3):
+        tangent[q] /= length
 
 
 @njit(cache=True)
@@ -74,8 +78,8 @@ def hair_brightness(texel, mesh, material, i, j, k, a, b, c):
 
 
 @njit(cache=True)
-def strand_colour(pixel, alpha, part, n, v, tangent, brightness, occlusion, visible, material, lights, spec):
-    """Blend one lit fragment into pixel (3,)."""
+def strand_colour(pixel, share, part, n, v, tangent, brightness, occlusion, visible, material, lights, spec):
+    """Add one lit fragment, weighted by its share of the pixel, to pixel (3,)."""
     kd = n[0] * lights[0, 0] + n[1] * lights[0, 1] + n[2] * lights[0, 2]
     fd = n[0] * lights[2, 0] + n[1] * lights[2, 1] + n[2] * lights[2, 2]
     rd = n[0] * lights[4, 0] + n[1] * lights[4, 1] + n[2] * lights[4, 2]
@@ -93,16 +97,17 @@ def strand_colour(pixel, alpha, part, n, v, tangent, brightness, occlusion, visi
             base = material.brow[q] * (0.3 if part == LASHES else 1.0)
         ambient = (lights[3, q] * fill + lights[6, q] * up + lights[7, q] * (1 - up)) * occlusion
         lit = base * (lights[1, q] * key + ambient + lights[5, q] * rim) + spec[q] * (0.2 + 0.8 * occlusion)
-        pixel[q] = pixel[q] * (1 - alpha) + lit * alpha
+        pixel[q] += share * lit
 
 
 @njit(cache=True)
 def blend_strands(order, mesh, textures, material, light, fringe, sx, sy, inv_z, position, normal, camera, depth,
                   image):
-    """Draw triangles in the given order (far to near) over image (H,W,3) where depth does not hide them."""
+    """Draw triangles in the given order (near to far) over image (H,W,3) where depth does not hide them."""
     height, width = depth.shape
     texel, n, p, v = np.zeros(4), np.zeros(3), np.zeros(3), np.zeros(3)
     tangent, spec = np.zeros(3), np.zeros(3)
+    strands, through = np.zeros_like(image), np.ones((height, width))
     for rank in range(order.shape[0]):
         t = order[rank]
         i, j, k = mesh.triangles[t, 0], mesh.triangles[t, 1], mesh.triangles[t, 2]
@@ -121,7 +126,7 @@ def blend_strands(order, mesh, textures, material, light, fringe, sx, sy, inv_z,
                 a = ((x1 - fx) * (y2 - fy) - (x2 - fx) * (y1 - fy)) / area
                 b = ((x2 - fx) * (y0 - fy) - (x0 - fx) * (y2 - fy)) / area
                 c = 1.0 - a - b
-                if a < 0 or b < 0 or c < 0:
+                if a < 0 or b < 0 or c < 0 or through[py, px] < 0.01:
                     continue
                 w = a * inv_z[i] + b * inv_z[j] + c * inv_z[k]
                 if w * bias < depth[py, px]:
@@ -136,15 +141,22 @@ def blend_strands(order, mesh, textures, material, light, fringe, sx, sy, inv_z,
                     n[q] = a * normal[i, q] + b * normal[j, q] + c * normal[k, q]
                     p[q] = a * position[i, q] + b * position[j, q] + c * position[k, q]
                     v[q] = camera[q] - p[q]
-                n /= np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2) + 1e-9
-                v /= np.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2)
+                normalise(n)
+                normalise(v)
                 if n[0] * v[0] + n[1] * v[1] + n[2] * v[2] < 0:
-                    n *= -1
+                    for q in range(3):
+                        n[q] = -n[q]
                 occ = min(max(a * mesh.occlusion[i] + b * mesh.occlusion[j] + c * mesh.occlusion[k], 0.0), 1.0)
                 visible = light_visibility(p[0], p[1], p[2], light.matrix, light.depth, 0.12)
                 brightness = 1.0
                 if part == HAIR:
                     brightness = hair_brightness(texel, mesh, material, i, j, k, a, b, c)
                     strand_tangent(n, tangent)
-                strand_colour(image[py, px], alpha, part, n, v, tangent, brightness, occ, visible, material,
+                share = alpha * through[py, px]
+                through[py, px] *= 1 - alpha
+                strand_colour(strands[py, px], share, part, n, v, tangent, brightness, occ, visible, material,
                               light.lights, spec)
+    for y in range(height):
+        for x in range(width):
+            for q in range(3):
+                image[y, x, q] = image[y, x, q] * through[y, x] + strands[y, x, q]

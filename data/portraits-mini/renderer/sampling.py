@@ -26,6 +26,14 @@ def bilinear(texture, u, v, out):
 
 
 @njit(cache=True)
+def normalise(vector):
+    """Scale a vector (3,) to length 1, in place."""
+    length = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2) + 1e-9
+    for q in range(3):
+        vector[q] /= length
+
+
+@njit(cache=True)
 def lattice_hash(x, y, z):
     """Pseudo-random value in [0,1] of an integer lattice point."""
     h = (x * 374761393 + y * 668265263 + z * 2147483647) & 0xFFFFFFFF
@@ -65,18 +73,24 @@ def light_visibility(px, py, pz, matrix, depth, bias):
     x = matrix[0, 0] * px + matrix[0, 1] * py + matrix[0, 2] * pz + matrix[0, 3]
     y = matrix[1, 0] * px + matrix[1, 1] * py + matrix[1, 2] * pz + matrix[1, 3]
     d = matrix[2, 0] * px + matrix[2, 1] * py + matrix[2, 2] * pz + matrix[2, 3] + bias
-    total = 0.0
-    weights = 0.0
     xi = int(np.floor(x))
     yi = int(np.floor(y))
     fx = x - xi - 0.5
     fy = y - yi - 0.5
+    if xi < 2 or yi < 2 or xi >= size - 2 or yi >= size - 2:
+        return 1.0
+    total = 0.0
+    weights_x = 0.0
+    weights_y = 0.0
     for dy in range(-2, 3):
+        row = 0.0
         for dx in range(-2, 3):
-            w = max(0.0, 2.6 - abs(dx - fx)) * max(0.0, 2.6 - abs(dy - fy))
-            qx = xi + dx
-            qy = yi + dy
-            if qx < 0 or qy < 0 or qx >= size or qy >= size or depth[qy, qx] <= d:
-                total += w
-            weights += w
-    return total / weights
+            w = max(0.0, 2.6 - abs(dx - fx))
+            if depth[yi + dy, xi + dx] <= d:
+                row += w
+            if dy == 0:
+                weights_x += w
+        w = max(0.0, 2.6 - abs(dy - fy))
+        weights_y += w
+        total += w * row
+    return total / (weights_x * weights_y)

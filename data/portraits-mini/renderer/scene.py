@@ -7,13 +7,28 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from background import place_background
+from geometry import rotation
 from hair import blend_strands
 from head import Head
 from identity import HAIR_COLOURS
 from raster import rasterise, rasterise_depth
-from geometry import rotation
-from shading import (BODY, BROWS, CLOTHES, EYES, GLASSES, HAIR, LASHES, MOUTH_INSIDE, TEETH, TONGUE, Light, Material,
-                     Mesh, Textures, shade)
+from shading import (
+    BODY,
+    BROWS,
+    CLOTHES,
+    EYES,
+    GLASSES,
+    HAIR,
+    LASHES,
+    MOUTH_INSIDE,
+    TEETH,
+    TONGUE,
+    Light,
+    Material,
+    Mesh,
+    Textures,
+    shade,
+)
 from skin_masks import skin_masks
 
 _LUMINANCE = np.array([.35, .5, .15], np.float32)
@@ -222,7 +237,7 @@ class Scene:
               head.eyes_posed, gaze, image)
         order = np.concatenate([np.arange(*head.span(kind)) for kind in (HAIR, BROWS, LASHES)])
         nearness = inv_z[mesh.triangles[order]].mean(1) * np.where(mesh.part[order] == HAIR, 1.0, .999)
-        order = order[np.argsort(nearness, kind="stable")].astype(np.int64)
+        order = order[np.argsort(-nearness, kind="stable")].astype(np.int64)
         blend_strands(order, mesh, self.textures, material, light, self.fringe, sx, sy, inv_z, vertices, normals,
                       camera.position, depth, image)
         s = self.supersample

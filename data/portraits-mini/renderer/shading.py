@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sampling import bilinear, light_visibility, noise
+from sampling import bilinear, light_visibility, noise, normalise
 
 BODY, EYES, TEETH, TONGUE, CLOTHES, HAIR, BROWS, LASHES, GLASSES = range(9)
 UNDER_HAIR, BEARD, LIPS, MOUTH_INSIDE, OILY, BLUSH = range(6)
@@ -111,7 +111,7 @@ def skin_bump(n, r, m, detail):
     n[1] += s * noise(r[0] * 48 + 19, r[1] * 48, r[2] * 48)
     if m[LIPS] > 0.05:
         n[0] += 0.25 * detail * m[LIPS] * noise(r[0] * 70, r[1] * 9, 0.0)
-    n /= np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2) + 1e-9
+    normalise(n)
 
 
 @njit(cache=True)
@@ -145,14 +145,17 @@ def specular(spec, n, v, lights, strength, broad, sharp, gloss, visible):
     """Two-lobe Blinn-Phong with Schlick's Fresnel term for key, fill and rim; adds to spec (3,)."""
     for q in range(3):
         lx = lights[2 * q]
+        nl = n[0] * lx[0] + n[1] * lx[1] + n[2] * lx[2]
+        if nl <= 0:
+            continue
         h0 = lx[0] + v[0]
         h1 = lx[1] + v[1]
         h2 = lx[2] + v[2]
         length = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9
         nh = max((n[0] * h0 + n[1] * h1 + n[2] * h2) / length, 0.0)
         vh = max((v[0] * h0 + v[1] * h1 + v[2] * h2) / length, 0.0)
-        fresnel = 0.035 + 0.965 * (1 - vh) ** 5
-        nl = max(n[0] * lx[0] + n[1] * lx[1] + n[2] * lx[2], 0.0)
+        miss = 1 - vh
+        fresnel = 0.035 + 0.965 * miss * miss * miss * miss * miss
         lobes = nh ** broad * (1 - gloss) * (broad + 2) / 8 + nh ** sharp * gloss * (sharp + 2) / 8
         s = strength * fresnel * nl * lobes
         if q == 0:
@@ -204,9 +207,9 @@ def diffuse(pixel, albedo, spec, n, wrap, visible, occlusion, is_skin, lights):
         rim = max((rd + w * 0.5) / (1 + w * 0.5), 0.0)
         vs = visible
         ov = occlusion
-        if is_skin:
-            vs = visible ** (0.70 if q == 0 else 1.0)
-            ov = occlusion ** (0.75 if q == 0 else 1.0)
+        if is_skin and q == 0:
+            vs = visible ** 0.70
+            ov = occlusion ** 0.75
         light = lights[1, q] * key * vs * (0.35 + 0.65 * ov) + lights[5, q] * rim * (0.3 + 0.7 * occlusion)
         light += (lights[3, q] * fill + lights[6, q] * up + lights[7, q] * (1 - up)) * ov
         pixel[q] = albedo[q] * light + spec[q] * (0.25 + 0.75 * occlusion)
@@ -233,11 +236,11 @@ def shade(triangle_id, bary0, bary1, mesh, textures, material, light, position, 
             u = a * mesh.uv[i, 0] + b * mesh.uv[j, 0] + c * mesh.uv[k, 0]
             w = a * mesh.uv[i, 1] + b * mesh.uv[j, 1] + c * mesh.uv[k, 1]
             occ = min(max(a * mesh.occlusion[i] + b * mesh.occlusion[j] + c * mesh.occlusion[k], 0.0), 1.0)
-            n /= np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2) + 1e-9
-            v /= np.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2)
+            normalise(n)
+            normalise(v)
             visible = light_visibility(p[0], p[1], p[2], light.matrix, light.depth, 0.05)
             part = mesh.part[t]
-            strength, broad, sharp, gloss = 0.0, 20.0, 60.0, 0.35
+            strength, broad, sharp, gloss = 0.0, 20, 60, 0.35
             wrap[:] = 0.1
             if part == BODY:
                 bilinear(textures.skin, u, w, albedo)
@@ -248,7 +251,7 @@ def shade(triangle_id, bary0, bary1, mesh, textures, material, light, position, 
                 wrap[0], wrap[1], wrap[2] = material.wrap, material.wrap * 0.55, material.wrap * 0.4
                 strength = (0.27 + 0.18 * m[OILY] + 0.5 * m[LIPS]) * (1 - 0.8 * m[UNDER_HAIR])
                 strength *= 1 - 0.6 * m[BEARD] * material.beard
-                broad, sharp, gloss = 10.0, 38.0, 0.30 + 0.3 * m[LIPS]
+                broad, sharp, gloss = 10, 38, 0.30 + 0.3 * m[LIPS]
             elif part == EYES:
                 bilinear(textures.iris, u, w, albedo)
                 e = 0 if r[0] > 0 else 1
@@ -258,13 +261,13 @@ def shade(triangle_id, bary0, bary1, mesh, textures, material, light, position, 
                     n[q] = p[q] - eyes[e, q]
                 h = (p[1] - eyes[e, 1]) / material.eye_radius
                 occ *= min(1.0, max(0.30, 0.95 - 0.75 * max(h, 0.0) - 0.35 * max(-h - 0.25, 0.0)))
-                n /= np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2) + 1e-9
+                normalise(n)
             elif part == TEETH:
                 bilinear(textures.teeth, u, w, albedo)
                 teeth_colour(albedo, r, material)
                 visible = 0.25 + 0.75 * visible
                 wrap[:] = 0.4
-                strength, broad, sharp = 0.35, 30.0, 90.0
+                strength, broad, sharp = 0.35, 30, 90
             elif part == TONGUE:
                 bilinear(textures.tongue, u, w, albedo)
                 wrap[:] = 0.2
@@ -272,7 +275,7 @@ def shade(triangle_id, bary0, bary1, mesh, textures, material, light, position, 
             elif part == GLASSES:
                 for q in range(3):
                     albedo[q] = material.glasses[q]
-                strength, broad, sharp, occ, visible = 1.0, 40.0, 160.0, 1.0, 0.3 + 0.7 * visible
+                strength, broad, sharp, occ, visible = 1.0, 40, 160, 1.0, 0.3 + 0.7 * visible
             else:
                 bilinear(textures.cloth, u, w, albedo)
                 cloth_colour(albedo, r, material)
