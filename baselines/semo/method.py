@@ -44,7 +44,10 @@ class Method:
         }
         if self._pipeline.motion_generator is not None:
             made["motion_steps"] = options.get("motion_steps") or config.motion_sampler_steps
-        return made | {key: options[key] for key in ("mask_ratio",) if options.get(key)}
+        if options.get("mask_ratio"):
+            made["mask_ratio"] = options["mask_ratio"]
+        stages = [f"{stage} {facts['steps']}" for stage, facts in config.training.items() if "steps" in facts]
+        return made | ({"trained": " + ".join(stages) + " steps"} if stages else {})
 
     def reconstruct(
         self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext

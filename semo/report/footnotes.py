@@ -165,7 +165,7 @@ def _methods(results: Results) -> list[str]:
         sampler = ", ".join(f"{key} {value}" for key, value in record["settings"].items()) or "-"
         device = f"{record['device_name']}, {record['threads']} thread{'s' if record['threads'] != 1 else ''}"
         rows.append([escape(record["label"]), kind, weights, escape(sampler), escape(device)])
-    return grid(["Method", "Tasks", "Weights sha256", "Sampler", "Device"], rows, numbers=False)
+    return grid(["Method", "Tasks", "Weights sha256", "Sampler and training", "Device"], rows, numbers=False)
 
 
 def _training(results: Results) -> list[str]:

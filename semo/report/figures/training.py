@@ -1,0 +1,84 @@
+"""Training curves of every stage and ablation run: loss, quality on moving parts, use of the motion tokens."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semo.report.figures import MissingInput
+from semo.report.figures._style import COLOURS, CYCLE
+from semo.report.measurements import TrainingRun
+from semo.report.tables import Inputs
+
+STAGES = (("stage1", "stage 1"), ("stage1b", "stage 1b"), ("stage2", "stage 2"), ("reflow", "reflow"))
+
+
+def figure(inputs: Inputs) -> Figure:
+    runs = inputs.results.training
+    if not runs:
+        raise MissingInput("nothing was trained in this run")
+    figure = Figure(figsize=(11.4, 5.4), layout="constrained")
+    panels = figure.subplots(2, 4)
+    main = {stage: [run for run in runs if (run.run, run.stage) == ("semo", stage)] for stage, _ in STAGES}
+    ablations = [run for run in runs if run.run != "semo" and run.stage == "stage1"]
+    _stage_losses(panels[0, 0], main)
+    _lines(panels[0, 1], main["stage1"], "psnr_moving", "Stage 1: moving parts", "PSNR, dB")
+    _lines(panels[0, 2], main["stage1"], "motion_use_db", "Stage 1: cost of shuffled motion", "dB")
+    _lines(panels[0, 3], main["stage2"], "explained", "Stage 2: motion explained", "share of its variance")
+    _lines(panels[1, 0], ablations, "loss", "Ablations: loss", "loss")
+    _lines(panels[1, 1], ablations, "psnr_moving", "Ablations: moving parts", "PSNR, dB")
+    _lines(panels[1, 2], ablations, "motion_use_db", "Ablations: cost of shuffled motion", "dB")
+    _shared_legend(panels[1, 3], panels[1, 1])
+    figure.suptitle("Training, measured on training clips", fontsize=11, fontweight="bold")
+    return figure
+
+
+def _stage_losses(axes: Axes, runs: dict[str, list[TrainingRun]]) -> None:
+    """Losses of the stages against the share of their steps: stages differ in length."""
+    axes.set_title("SeMo: loss of each stage")
+    for colour, (stage, title) in zip(CYCLE, STAGES, strict=False):
+        for run in runs[stage]:
+            steps, values = _points(run, "loss")
+            if steps:
+                share = [step / steps[-1] for step in steps]
+                axes.plot(share, values, "o-", markersize=2.5, color=colour, label=f"{title}, {steps[-1]:,.0f} steps")
+    _finish(axes, "share of the steps", "loss")
+    if axes.lines:
+        axes.set_yscale("log")
+        axes.legend(fontsize=7)
+
+
+def _lines(axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: str) -> None:
+    axes.set_title(title)
+    for colour, run in zip(CYCLE * 3, runs, strict=False):
+        steps, values = _points(run, column)
+        if steps:
+            axes.plot(steps, values, "o-", markersize=2.5, color=colour, label=run.run.removeprefix("ablation-"))
+    if axes.lines and column == "psnr_moving":
+        _, copies = _points(runs[0], "psnr_moving_copy")
+        if copies:
+            axes.axhline(copies[-1], color=COLOURS["copy-reference"], linestyle="--", label="copy-reference")
+    if axes.lines and column == "motion_use_db":
+        axes.axhline(0.5, color=COLOURS["copy-reference"], linestyle=":")
+        axes.text(0.02, 0.5, "0.5 dB: in use", fontsize=7, va="bottom", transform=axes.get_yaxis_transform())
+    _finish(axes, "steps", unit)
+
+
+def _shared_legend(axes: Axes, source: Axes) -> None:
+    """One legend for the row of ablations: there may be many runs."""
+    axes.axis("off")
+    handles, labels = source.get_legend_handles_labels()
+    if handles:
+        axes.legend(handles, labels, loc="center left", ncols=1 + len(handles) // 9)
+
+
+def _finish(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not run: no such training", ha="center", va="center", transform=axes.transAxes, fontsize=8)
+
+
+def _points(run: TrainingRun, column: str) -> tuple[list[float], list[float]]:
+    rows = [row for row in run.curve if row.get(column, "") not in ("", "nan")]
+    return [float(row["step"]) for row in rows], [float(row[column]) for row in rows]
