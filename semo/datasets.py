@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from semo.clips import SPLITS, Refusal
+from semo.detect import ENLARGE
 from semo.errors import DatasetError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,7 @@ class Dataset:
     subset: str = ""
     detector: str = "cascade"
     weights: str | None = None
-    enlarge: float = 2.0
+    enlarge: float = ENLARGE
     clip_list: str | None = None
     identity: str | None = None
     identity_column: str = "identity"

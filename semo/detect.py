@@ -14,6 +14,8 @@ from semo.errors import MediaError
 from semo.pictures import SQUARE
 
 WORKING_SIDE = 512  # pictures are reduced to this longer side before detection
+ENLARGE = 2.1        # side of a crop over that of its face, and how far its centre lies below the face's: the median
+BELOW = 0.12         # framing of portraits-mini, so that models trained there meet real heads at the same place
 DETECTORS = ("none", "cascade", "yunet")
 
 
@@ -134,7 +136,7 @@ def follow_largest(found: list[list[Face]]) -> list[Face]:
     return followed
 
 
-def square_crop(faces: list[Face], height: int, width: int, enlarge: float = 2.0) -> SQUARE:
+def square_crop(faces: list[Face], height: int, width: int, enlarge: float = ENLARGE) -> SQUARE:
     """The fixed square (x, y, side) of a clip from the faces of one person over its frames, in whole pixels.
 
     Its side is `enlarge` times the median face, or more where the head travels further. It is moved and, down to what
@@ -147,7 +149,7 @@ def square_crop(faces: list[Face], height: int, width: int, enlarge: float = 2.0
     side = max(enlarge * typical, needed + 0.3 * typical)
     side = min(side, max(needed, min(height, width)))
     x = _placed((left + right) / 2, side, width, (left, right))
-    y = _placed((top + bottom) / 2, side, height, (top, bottom))
+    y = _placed((top + bottom) / 2 + BELOW * typical, side, height, (top, bottom))
     return round(x), round(y), max(1, round(side))
 
 
@@ -161,7 +163,7 @@ def _placed(centre: float, side: float, length: int, extent: tuple[float, float]
     return min(max(start, extent[1] - side), extent[0])
 
 
-def head_crop(found: list[list[Face]], height: int, width: int, enlarge: float = 2.0) -> SQUARE | None:
+def head_crop(found: list[list[Face]], height: int, width: int, enlarge: float = ENLARGE) -> SQUARE | None:
     """Crop of a portrait or driving video from the faces of its (sampled) frames, None if they show no face.
 
     A square picture that is mostly head already is taken as a whole: somebody has cropped it.

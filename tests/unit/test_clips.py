@@ -202,7 +202,7 @@ def test_faces_seen_too_rarely_or_too_small_are_refused():
         face_box([[face], [], [], []], 200, 200, 2.0)
     with pytest.raises(MediaError, match="only 10 px"):
         face_box([[replace(face, side=10)]], 200, 200, 2.0)
-    assert face_box([[face], [face], []], 200, 200, 2.0) == (40, 40, 120)
+    assert face_box([[face], [face], []], 200, 200, 2.0) == (40, 47, 120)
 
 
 def test_a_full_disk_stops_with_one_sentence(corpus, tmp_path, monkeypatch):

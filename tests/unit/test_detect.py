@@ -73,9 +73,9 @@ def test_crop_holds_every_face_and_stays_inside_where_it_can(faces, enlarge):
 
 
 def test_crop_is_centred_and_enlarged_in_a_large_picture():
-    assert square_crop([Face(500, 400, 100, 1)], 1000, 1000, 2.0) == (400, 300, 200)
-    assert square_crop([Face(60, 400, 100, 1)], 1000, 1000, 2.0) == (0, 300, 200)
-    assert square_crop([Face(30, 400, 100, 1)], 1000, 1000, 2.0) == (-20, 300, 200)  # a head cut by the border
+    assert square_crop([Face(500, 400, 100, 1)], 1000, 1000, 2.0) == (400, 312, 200)
+    assert square_crop([Face(60, 400, 100, 1)], 1000, 1000, 2.0) == (0, 312, 200)
+    assert square_crop([Face(30, 400, 100, 1)], 1000, 1000, 2.0) == (-20, 312, 200)  # a head cut by the border
 
 
 def test_head_crop_of_portraits():
@@ -84,4 +84,4 @@ def test_head_crop_of_portraits():
     assert 150 < box[2] < 260 and 100 < box[0] + box[2] / 2 < 300
     assert head_crop([make_detector("cascade")(np.zeros((64, 64, 3), np.uint8))], 64, 64) is None
     assert head_crop([[Face(60, 60, 60, 1)]], 128, 128) == (0, 0, 128)  # cropped by somebody already
-    assert head_crop([[Face(60, 60, 60, 1)]], 128, 256) == (0, 0, 120)
+    assert head_crop([[Face(60, 60, 60, 1)]], 128, 256) == (0, 2, 126)
