@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_clips import FRAMES, SIZE, prepared, video
 
 import baselines.method
 from baselines.method import ClipContext, ClipFailure, Method, MethodUnavailable, clip_seed, make_method, method_ids
@@ -22,6 +21,7 @@ from semo.generate import Clock, GenerationError, Job, generate, label_of
 from semo.generate import main as generate_main
 from semo.media import read_audio, read_frames, write_lossless
 from semo.tasks import task_items
+from tests.unit.fake_clips import FRAMES, SIZE, prepared, video
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS = ["fake-p0-c0", "fake-p0-c1", "fake-p1-c0", "fake-p1-c1"]

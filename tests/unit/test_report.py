@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_results import ROLES, complete_run, config, measured
 
 from semo.report.__main__ import ROOT, main
 from semo.report.definitions import ReportError, load_ablations, load_paper, load_table, load_tables, read_tsv
@@ -16,6 +15,7 @@ from semo.report.markdown import Notes, escape, not_run
 from semo.report.measurements import Results
 from semo.report.rows import run_block
 from semo.report.tables import build, load_inputs, page, write_page
+from tests.unit.fake_results import ROLES, complete_run, config, measured
 
 GOLDEN = Path(__file__).parent / "golden" / "tables.md"
 ABLATIONS = "table\trun\tmotion_tokens\tmotion_dim\tmask_max\tmotion_norm\n" + "\n".join(
