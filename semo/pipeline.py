@@ -6,6 +6,7 @@ A model folder is complete: `pipeline.json`, `codec/`, `motion_encoder/`, `decod
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -33,14 +34,14 @@ def released() -> Path:
     """The folder of the released weights, SeMo-mini; FileNotFoundError where this copy ships without them."""
     if not (RELEASED / "pipeline.json").exists():
         raise FileNotFoundError(
-            "this copy of semo ships no released weights; train with `make reproduce` and pass --model results/train/..."
+            "this copy of semo ships no released weights; run `make reproduce` and pass --model results/train/semo/..."
         )
     return RELEASED
 
 
 @dataclasses.dataclass(frozen=True)
 class PipelineConfig:
-    """What a model folder records beside its networks; `training` is provenance (preset, steps, seed, clips)."""
+    """What a model folder records beside its networks; `training` is provenance per stage."""
 
     frame_size: int
     flow: Flow
@@ -103,7 +104,7 @@ class SeMoPipeline:
                 stats = (tensors["mean"].float(), tensors["std"].float())
         except (OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"{folder} cannot be loaded: its weights do not fit its configuration ({reason})") from error
+            raise ValueError(f"{folder} cannot be loaded: weights and configuration disagree ({reason})") from error
         pipeline = cls(PipelineConfig(**data), load_codec(folder / "codec"), encoder, decoder, generator, stats)
         return pipeline.to(device, dtype)
 
@@ -119,7 +120,7 @@ class SeMoPipeline:
             mean, std = self.motion_stats
             save_file({"mean": mean.contiguous(), "std": std.contiguous()}, partial / "motion_stats.safetensors")
         for name, network in networks.items():
-            network = network if dtype is None else _copy(network).to(dtype)
+            network = network if dtype is None else torch.nn.Module.to(copy.deepcopy(network), dtype)
             network.save_pretrained(partial / name, safe_serialization=True)
         config = dataclasses.asdict(self.config)
         (partial / "pipeline.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
@@ -133,7 +134,7 @@ class SeMoPipeline:
         self.codec.to(self.device).eval()
         for network in (self.motion_encoder, self.decoder, self.motion_generator):
             if network is not None:
-                network.to(self.device, self.dtype).eval()
+                torch.nn.Module.to(network, self.device, self.dtype).eval()
         return self
 
     def latents(self, frames: np.ndarray) -> Tensor:
@@ -183,7 +184,7 @@ class SeMoPipeline:
             motion = self._motion(self.latents(np.stack(chunk)), mask_ratio, generator)
             yield from decode(motion)
 
-    def _decoder(self, z_ref: Tensor, m_ref: Tensor, steps: int | None, seed: int) -> "_VideoDecoder":
+    def _decoder(self, z_ref: Tensor, m_ref: Tensor, steps: int | None, seed: int) -> _VideoDecoder:
         return _VideoDecoder(self, z_ref, m_ref, steps or self.config.sampler_steps, seed)
 
     def talk(
@@ -308,9 +309,3 @@ class _VideoDecoder:
 
 def _load(kind, folder: Path):
     return kind.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False).float()
-
-
-def _copy(network):
-    copy = type(network).from_config(network.config)
-    copy.load_state_dict(network.state_dict())
-    return copy

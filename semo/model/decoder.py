@@ -86,7 +86,8 @@ class Decoder(ModelMixin, ConfigMixin):
         self.embed_condition = nn.Linear(2 * motion_tokens * motion_dim, width) if motion_in_adaln else None
         self.blocks = nn.ModuleList(DiTBlock(width, heads, activation, gate_init) for _ in range(depth))
         self.align = nn.ModuleList(
-            TemporalAlignBlock(width, heads, activation, temporal) for _ in range(depth // 2 if temporal != "none" else 0)
+            TemporalAlignBlock(width, heads, activation, temporal)
+            for _ in range(depth // 2 if temporal != "none" else 0)
         )
         self.final = FinalLayer(width, token)
         self.warp_head = WarpHead(width, warp_cells) if reference_skip == "warp" else None
@@ -128,7 +129,7 @@ class Decoder(ModelMixin, ConfigMixin):
         positions = self.positions.to(noised.dtype)
         z_ref = self.embed_reference(patchify(reference, config.patch)) + positions  # (B, N, D)
         z_tgt = self.embed_target(patchify(noised, config.patch)) + positions  # (B, N, D)
-        motions = [self.embed_motion(m) + self.slots + role for m, role in zip((m_ref, m_tgt), self.roles[2:], strict=True)]
+        motions = [self.embed_motion(m) + self.slots + self.roles[2 + i] for i, m in enumerate((m_ref, m_tgt))]
         if config.reference_input == "sequence":
             x = torch.cat([z_ref + self.roles[0], z_tgt + self.roles[1], *motions], dim=1)  # (B, 2N + 2l, D)
             target = slice(z_ref.shape[1], 2 * z_ref.shape[1])

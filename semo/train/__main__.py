@@ -35,7 +35,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="prepared dataset folders")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="model folder to start from (required after stage 1)")
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="overrides of the preset")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="preset overrides")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     return parser.parse_args(argv)
@@ -70,14 +70,16 @@ def data_digest(folders: list[Path]) -> str:
 def run_stage1(args: argparse.Namespace, preset: Preset, bank: FrameBank) -> SeMoPipeline:
     """Stage 1a from scratch, or from --init."""
     start = SeMoPipeline.from_pretrained(args.init) if args.init else None
+    if start and start.frame_size != preset.frame_size:
+        raise ValueError(f"{args.init} works at {start.frame_size} px, the preset at {preset.frame_size} px")
     codec = start.codec if start else fit_codec(preset, bank, args.device)
     prepare_latents(codec, bank, args.device)
     torch.manual_seed(args.seed)
     stage = Stage1(preset, codec, bank, args.seed)
     if start:
-        stage.motion_encoder.load_state_dict(start.motion_encoder.state_dict())
-        stage.decoder.load_state_dict(start.decoder.state_dict())
+        stage.start_from(start.motion_encoder, start.decoder)
     train(stage, args.steps, args.out, args.device)
+    stage.calibrate()
     config = PipelineConfig(
         frame_size=preset.frame_size,
         flow=decoder_flow(preset),
@@ -112,12 +114,13 @@ def run_later(args: argparse.Namespace, preset: Preset, bank: FrameBank) -> SeMo
 
 def provenance(args: argparse.Namespace, preset: Preset) -> dict:
     """What the model folder records of this run; nothing in it depends on the machine's speed."""
+    optimisers = {"stage1b": preset.stage1b.optimiser, "stage2": preset.stage2.optimiser}
     return {
         "preset": args.preset,
         "overrides": args.set,
         "steps": args.steps,
         "seed": args.seed,
-        "batch": {"stage1b": preset.stage1b.optimiser, "stage2": preset.stage2.optimiser}.get(args.stage, preset.stage1).batch,
+        "batch": optimisers.get(args.stage, preset.stage1).batch,
         "data_sha256": data_digest(args.clips),
         "bf16": uses_bf16(args.device),
     }
@@ -129,7 +132,8 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     try:
         preset = load_preset(args.preset, args.set)
-        write_config(args.out / "config.json", {"stage": args.stage, **dataclasses.asdict(preset), **provenance(args, preset)})
+        settings = dataclasses.asdict(preset) | provenance(args, preset)
+        write_config(args.out / "config.json", {"stage": args.stage, **settings})
         bank = FrameBank.read(args.clips, with_audio=args.stage in ("stage2", "reflow"))
         pipeline = run_stage1(args, preset, bank) if args.stage == "stage1" else run_later(args, preset, bank)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:

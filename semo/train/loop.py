@@ -167,7 +167,11 @@ def train(
     settings = stage.optimiser
     stage.to(accelerator.device)
     optimiser = torch.optim.AdamW(
-        [p for _, p in _trainable(stage)], lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
+        [p for _, p in _trainable(stage)],
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     ema, checkpoint = Ema(stage, settings.ema), Checkpoint(folder)
     first = checkpoint.load(stage, optimiser, ema)
@@ -192,7 +196,8 @@ def train(
             if accelerator.is_main_process and time.monotonic() - saved > checkpoint_seconds:
                 checkpoint.save(stage, getattr(optimiser, "optimizer", optimiser), ema, done)
                 saved = time.monotonic()
-            bar.advance(settings.batch, loss=f"{loss:.4f}", **{k: f"{v:.2f}" for k, v in values.items() if k != "loss"})
+            shown = {k: f"{v:.2f}" for k, v in values.items() if k != "loss"}
+            bar.advance(settings.batch, loss=f"{loss:.4f}", **shown)
     ema.copy_to(stage)
     stage.eval()
     return values

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from semo.flow import Flow, interpolate
+from semo.flow import interpolate
 from semo.pipeline import SeMoPipeline
 from semo.progress import progress
 from semo.train.data import FrameBank, step_generator

@@ -125,9 +125,35 @@ class Stage1(nn.Module):
             "motion_use_db": own - psnr(m_tgt.roll(1, 0)),
         }
 
-    def modules_to_save(self) -> dict[str, nn.Module]:
-        """What the pipeline folder holds after this stage."""
-        return {"motion_encoder": self.motion_encoder, "decoder": self.decoder}
+    def start_from(self, encoder: MotionEncoder, decoder: Decoder) -> None:
+        """Take over trained networks of the same size; align blocks of a video decoder are left out."""
+        image = {name: tensor for name, tensor in decoder.state_dict().items() if not name.startswith("align.")}
+        try:
+            self.motion_encoder.load_state_dict(encoder.state_dict())
+            self.decoder.load_state_dict(image)
+        except RuntimeError as error:
+            raise ValueError("the model given by --init is of another size; use its own preset") from error
+
+    @torch.no_grad()
+    def calibrate(self, batches: int = 64, size: int = 64) -> None:
+        """Measure the statistics of a batch-normed M on unmasked, unaugmented frames.
+
+        In training every batch is normalised by its own statistics at its own mask ratio, so the running average
+        mixes all ratios and fits none.
+        """
+        norm = self.motion_encoder.scale_norm
+        if norm.kind != "batch":
+            return
+        norm.norm.reset_running_stats()
+        norm.norm.momentum = None  # cumulative average
+        self.motion_encoder.train()
+        for index in range(batches):
+            clips, frames, _ = self.bank.pairs(size, step_generator(self.seed, index, stream=17))
+            latents = self.bank.gather(clips, frames[:, None])[:, 0]
+            if self.bank.latents is None:
+                latents = self.codec.encode(latents)
+            self.motion_encoder(latents.to(next(self.parameters()).device))
+        self.motion_encoder.eval()
 
 
 def _psnr(a: Tensor, b: Tensor, where: Tensor) -> float:

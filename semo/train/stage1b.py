@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,8 @@ class Stage1b(nn.Module):
         if unexpected or any(not name.startswith("align.") for name in missing):
             raise ValueError("the decoder given by --init does not fit the preset; train stage 1 with the same preset")
         encoder = pipeline.motion_encoder.requires_grad_(False).eval()
-        self.__dict__.update(preset=preset, codec=codec, encoder=encoder, bank=bank, seed=seed, flow=decoder_flow(preset))
+        self.__dict__.update(preset=preset, codec=codec, encoder=encoder, bank=bank, seed=seed)
+        self.flow = decoder_flow(preset)
         self.optimiser = preset.stage1b.optimiser
 
     def batch(self, step: int, progress: float, rank: int = 0) -> tuple[VideoBatch, list[str]]:
@@ -48,7 +50,7 @@ class Stage1b(nn.Module):
         frames = torch.cat([reference[:, None], start[:, None] + torch.arange(count)], dim=1)
         latents = self.bank.gather(clips, frames)
         if self.bank.latents is None:
-            still = self.preset.augment.__class__(**(vars(self.preset.augment) | {"motion": 0.0, "motion_end": 0.0}))
+            still = dataclasses.replace(self.preset.augment, motion=0.0, motion_end=0.0)
             latents = augment(latents, still, progress, generator)
             latents = self.codec.encode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
         batch = VideoBatch(
@@ -82,7 +84,3 @@ class Stage1b(nn.Module):
         error = (out - targets).square().mean()
         change = ((out.diff(dim=1) - targets.diff(dim=1)).square().mean() / targets.diff(dim=1).square().mean()).sqrt()
         return {"psnr": float(10 * torch.log10(4 / error)), "flicker": float(change)}
-
-    def modules_to_save(self) -> dict[str, nn.Module]:
-        """What the pipeline folder replaces after this stage."""
-        return {"decoder": self.decoder}

@@ -20,7 +20,10 @@ from semo.train.settings import GeneratorSettings, Preset
 
 @dataclass
 class MotionBatch:
-    """previous (B, P, l, d), target and noise (B, W, l, d), reference (B, l, d), audio (B, 2 (P + W), d_a), flags (B,)."""
+    """previous (B, P, l, d), target and noise (B, W, l, d), reference (B, l, d), audio (B, 2 (P + W), d_a).
+
+    tau (B,); has_previous and has_audio (B,) bool.
+    """
 
     previous: Tensor
     target: Tensor
@@ -54,10 +57,10 @@ class MotionBank:
         ratios = [settings.mask_max * (k + 1) / settings.variants for k in range(settings.variants)]
         if settings.mask_max == 0:
             ratios = [0.0]
-        self.masked = [
-            torch.stack([self.standardise(encode_motions(pipeline, bank.clips[i], r, seed + k)) for k, r in enumerate(ratios)])
-            for i in usable
-        ]
+        self.masked = []
+        for i in usable:
+            variants = [encode_motions(pipeline, bank.clips[i], ratio, seed + k) for k, ratio in enumerate(ratios)]
+            self.masked.append(self.standardise(torch.stack(variants)))
         silence = torch.from_numpy(encoder.encode(bank.audio[self.names[0]][:0], 1))[:1]
         self.audio = []
         for i, name in zip(usable, self.names, strict=True):
