@@ -55,7 +55,6 @@ def write_video(path: Path, images: Iterable[np.ndarray], size: int, crf: float,
     """
     part = path.with_suffix(".part")
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
-
         video = _video_stream(container, size, crf)
         audio = None
         if wave is not None:
