@@ -8,7 +8,7 @@ from pathlib import Path
 from plan.run import Run
 
 # MB of one job (training, generation).
-MEMORY_MB = {"mini": (2500, 1500), "small": (16000, 6000), "base": (48000, 12000)}
+MEMORY_MB = {"smoke": (2000, 1500), "mini": (2500, 1500), "small": (16000, 6000), "base": (48000, 12000)}
 BYTES_PER_PIXEL = 2.5  # lossless RGB video
 ASSUMED_CLIPS, ASSUMED_FRAMES = 100, 250  # per dataset, where the manifest is not known before the run
 

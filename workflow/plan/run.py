@@ -96,7 +96,7 @@ class Run:
         return planned
 
     def _methods(self, plugins: dict[str, Plugin]) -> dict[str, Planned]:
-        size = "mini" if self.config["preset"] == "mini" else "official"
+        size = "mini" if self.config["preset"] in ("smoke", "mini") else "official"
         model = f"{self.results}/train/semo/{self.stages[-1]}/model"
 
         def planned(method: str, weights: str | None, tasks: tuple[str, ...] | None = None) -> Planned:
