@@ -41,6 +41,7 @@ def check_dataset(dataset: Dataset, out: Path) -> dict:
               "pairs": len(pairs), "refused": len(refused)}
     with replaced_when_complete(out / dataset.id / "fetched.json") as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n")
+    (out / dataset.id / "absent.json").unlink(missing_ok=True)
     return record
 
 
@@ -81,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
             if options.if_enabled and not at_hand(options):
                 return note_absence(options.out or STORE, options.weight, "not on this machine, fetched when needed")
             folder = fetch_weight(options.weight, options.weights_dir, options.weights, options.out or STORE)
+            (folder / "absent.json").unlink(missing_ok=True)
             print(f"{options.weight}: complete in {folder}")
         else:
             dataset = read_dataset(options.dataset, options.datasets, options.path)

@@ -190,3 +190,27 @@ def test_command_line(fetch, tmp_path, capsys, monkeypatch):
     table_file.write_text(yaml.safe_dump({"datasets": {"a": {"source": "folder", "path": str(tmp_path / "a")}}}))
     fetch.main(["a", "--datasets", str(table_file), "--out", str(tmp_path / "raw")])
     assert "a: 1 clips" in capsys.readouterr().out and (tmp_path / "raw/a/fetched.json").is_file()
+
+
+def test_what_is_optional_and_absent_leaves_a_note(fetch, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    entry = {"source": "folder", "path": str(tmp_path / "videos"), "enabled": False}
+    file = tmp_path / "d.yaml"
+    file.write_text(yaml.safe_dump({"datasets": {"own": entry}}))
+    arguments = ["own", "--if-enabled", "--datasets", str(file), "--out", str(tmp_path / "raw")]
+    fetch.main(arguments)
+    assert [p.name for p in (tmp_path / "raw/own").iterdir()] == ["absent.json"]
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a.mp4").touch()
+    file.write_text(yaml.safe_dump({"datasets": {"own": entry | {"enabled": True}}}))
+    fetch.main(arguments)
+    assert [p.name for p in (tmp_path / "raw/own").iterdir()] == ["fetched.json"]
+    weights = table(tmp_path / "w.yaml", "http://127.0.0.1:9/net.bin")
+    base = ["--weight", "net", "--weights", str(weights), "--out", str(tmp_path / "store")]
+    fetch.main([*base, "--if-enabled"])
+    assert [p.name for p in (tmp_path / "store/net").iterdir()] == ["absent.json"]
+    (tmp_path / "net.bin").write_bytes(CONTENT)
+    fetch.main([*base, "--if-enabled", "--weights-dir", str(tmp_path)])
+    assert sorted(p.name for p in (tmp_path / "store/net").iterdir()) == ["fetched.json", "net.bin"]
+    with pytest.raises(SystemExit):
+        fetch.main(["--weight", "other", "--if-enabled", "--weights", str(weights)])
