@@ -52,8 +52,9 @@ def in_short(results: Results) -> list[str]:
     return lines
 
 
-def protocol(results: Results) -> list[str]:
-    """Data, methods, training and metric definitions behind the tables."""
+def protocol(results: Results, shown: set[str]) -> list[str]:
+    """Data, methods and training behind the tables, and definitions of the metrics `shown` in them."""
+    metrics = [m for m in all_metrics().values() if m.name in shown]
     return [
         "## Protocol",
         "",
@@ -70,7 +71,7 @@ def protocol(results: Results) -> list[str]:
         "",
         *grid(
             ["Metric", "Definition"],
-            [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)"] for m in all_metrics().values()],
+            [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)"] for m in metrics],
             numbers=False,
         ),
     ]

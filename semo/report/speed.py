@@ -7,9 +7,9 @@ from pathlib import Path
 from semo import provenance
 from semo.report.capabilities import REAL_TIME, generation_speed
 from semo.report.markdown import escape, grid
-from semo.report.measurements import Results
+from semo.report.measurements import Measured, Results
 
-TASK_NAMES = {"reconstruct": "reconstruct", "talk": "talk"}
+TIMED_TASKS = ("reconstruct", "talk")
 NOTE = """\
 Measured in the run at hand, so two runs differ; compare the column *of codec*, not seconds, between machines.
 Generation counts the time a method takes per frame (codec and sampler included), not reading or writing videos.
@@ -19,32 +19,31 @@ Real-time means at least 25 frames/s at the frame size of this run on the device
 def speed_rows(results: Results) -> list[dict[str, str]]:
     """One row per (task, method) with frames per second over all data sets."""
     rows = []
-    for task in TASK_NAMES:
-        speeds: dict[str, float] = {}
-        for name in results.methods:
-            datasets = dict.fromkeys(results.roles.values())
-            done = [m for d in datasets if (m := results.measured(task, d, name)) and m.record["status"] == "complete"]
-            speed = generation_speed(done) if done else None
-            if speed is None:
-                continue
-            speeds[name] = speed
-            record = done[0].record
-            codec = speeds.get("codec")
+    for task in TIMED_TASKS:
+        done = {name: _complete(results, task, name) for name in results.methods}
+        speeds = {name: speed for name, found in done.items() if found and (speed := generation_speed(found))}
+        for name, speed in speeds.items():
+            record = done[name][0].record
             rows.append(
                 {
                     "task": task,
                     "method": record["label"],
-                    "frames": str(sum(m.record["frames"] for m in done)),
-                    "seconds": f"{sum(m.record['seconds'] for m in done):.2f}",
+                    "frames": str(sum(m.record["frames"] for m in done[name])),
+                    "seconds": f"{sum(m.record['seconds'] for m in done[name]):.2f}",
                     "frames_per_s": f"{speed:.1f}",
-                    "of_codec": f"{speed / codec:.2g}" if codec else "",
+                    "of_codec": f"{speed / speeds['codec']:.2g}" if "codec" in speeds else "",
                     "real_time": "yes" if speed >= REAL_TIME else "no",
-                    "peak_memory_mib": f"{max(m.record['peak_memory_mib'] for m in done):.0f}",
+                    "peak_memory_mib": f"{max(m.record['peak_memory_mib'] for m in done[name]):.0f}",
                     "threads": str(record["threads"]),
                     "device": record["device_name"],
                 }
             )
     return rows
+
+
+def _complete(results: Results, task: str, name: str) -> list[Measured]:
+    found = (results.measured(task, dataset, name) for dataset in dict.fromkeys(results.roles.values()))
+    return [m for m in found if m and m.record["status"] == "complete"]
 
 
 def training_rows(results: Results) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -110,7 +111,10 @@ def page(tables: list[tuple[Table, list[Block]]], inputs: Inputs) -> str:
     lines = ["# Tables 1-7", "", footnotes.INTRO, "", *footnotes.in_short(inputs.results), ""]
     for table, blocks in tables:
         lines += [f"## Table {table.number}. {escape(table.title)}", "", *_table_lines(table, blocks, inputs)]
-    lines += [*footnotes.protocol(inputs.results), ""]
+    shown = {column.metric for table, _ in tables for column in table.columns}
+    lines += [*footnotes.protocol(inputs.results, shown), "", "## Figures", ""]
+    for name, caption in figure_captions().items():
+        lines += [f"{escape(caption)}", "", f"![{name.replace('_', ' ')}](figures/{name}.png)", ""]
     return "\n".join(lines)
 
 
@@ -142,6 +146,12 @@ def summary(tables: list[tuple[Table, list[Block]]]) -> dict[str, Any]:
                 if values:
                     result.setdefault(table.name, {}).setdefault(block.role, {})[row.id] = values
     return result
+
+
+def figure_captions() -> dict[str, str]:
+    """Figure -> the first line of its module's docstring; the modules are read, not imported."""
+    files = sorted((Path(__file__).parent / "figures").glob("[a-z]*.py"))
+    return {f.stem: (ast.get_docstring(ast.parse(f.read_text())) or f.stem).split("\n")[0] for f in files}
 
 
 def write_text(path: Path, text: str) -> None:

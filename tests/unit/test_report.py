@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -80,10 +81,9 @@ def table_section(text: str, number: int) -> str:
     return text.split(f"## Table {number}.")[1].split("\n## ")[0]
 
 
-def test_golden_page(tree):
+def test_golden_page(tree, monkeypatch):
     """`SEMO_GOLDEN=write pytest tests/unit/test_report.py` writes the page anew; read the difference."""
-    import os
-
+    monkeypatch.setattr("semo.report.tables.figure_captions", lambda: {"a_strip": "Fig. 5: a strip."})
     inputs = tree(complete_run(tree.results))
     (tree.definitions / "released" / "ablations.tsv").write_text(RELEASED)
     (tree.definitions / "released" / "ablations.json").write_text(json.dumps({"summary": "10,000 steps, 2 seeds"}))
@@ -194,6 +194,14 @@ def test_speed_page(tree, tmp_path):
     speed = (tmp_path / "speed.md").read_text()
     assert re.search(r"\| talk \| SeMo \| 100\.0 \| 1 \| yes \|", speed)
     assert "| semo | stage1 | 3,000 | 60 | 100 |" in speed
+
+
+def test_every_figure_is_on_the_page(tree):
+    from semo.report.figures import names
+
+    inputs = tree(complete_run(tree.results))
+    text = page(build(inputs), inputs)
+    assert all(f"(figures/{name}.png)" in text for name in names())
 
 
 def test_escaping():
