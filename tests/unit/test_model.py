@@ -12,7 +12,8 @@ from semo.model.motion_encoder import random_keep
 
 SMALL = {"channels": 3, "size": 16, "patch": 4, "width": 32, "depth": 2, "heads": 2}
 MOTION = {"motion_tokens": 2, "motion_dim": 8}
-MINI = {"motion_in_adaln": True, "reference_input": "channel", "reference_skip": "warp", "gate_init": 1.0, "warp_cells": 2}
+MINI = {"motion_in_adaln": True, "reference_input": "channel", "reference_skip": "warp", "gate_init": 1.0,
+        "warp_cells": 2}
 
 
 def latents(batch: int = 3, seed: int = 0) -> torch.Tensor:
@@ -166,7 +167,8 @@ def test_warp_shifts_by_whole_pixels():
 def generator_inputs(batch: int = 2):
     g = torch.Generator().manual_seed(0)
     return [torch.randn(batch, 4, 2, 8, generator=g), torch.randn(batch, 6, 2, 8, generator=g),
-            torch.randn(batch, 2, 8, generator=g), torch.randn(batch, 20, 5, generator=g), torch.rand(batch, generator=g)]
+            torch.randn(batch, 2, 8, generator=g), torch.randn(batch, 20, 5, generator=g),
+            torch.rand(batch, generator=g)]
 
 
 def small_generator() -> MotionGenerator:
