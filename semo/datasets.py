@@ -6,6 +6,7 @@ import csv
 import hashlib
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -200,7 +201,7 @@ def _identity(dataset: Dataset, row: dict[str, str]) -> str:
 def _slugs(identities: set[str]) -> dict[str, str]:
     """Short names for ids and files: letters, digits and hyphens, unique."""
     plain = {identity: re.sub(r"[^A-Za-z0-9]+", "-", identity).strip("-").lower() for identity in identities}
-    clashing = {slug for slug in plain.values() if not slug or list(plain.values()).count(slug) > 1}
+    clashing = {slug for slug, times in Counter(plain.values()).items() if not slug or times > 1}
     return {identity: f"{slug}-{_hash(identity)[:6]}".lstrip("-") if slug in clashing else slug
             for identity, slug in plain.items()}
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -62,6 +63,7 @@ class Preparation:
         _unique(found, self.dataset)
         for folder in ("clips", "cross", "truth", "state"):
             (self.out / folder).mkdir(parents=True, exist_ok=True)
+        (self.out / "manifest.tsv").unlink(missing_ok=True)  # never beside clips of other settings
         for leftover in self.out.glob("*/.*.partial"):
             leftover.unlink()
         clips: list[Clip] = []
@@ -206,10 +208,9 @@ def _detector_weights(dataset: Dataset, weights_dir: Path | None) -> Path | None
 
 
 def _unique(found: list[Candidate], dataset: Dataset) -> None:
-    ids = [candidate.clip for candidate in found]
-    for clip in ids:
-        if ids.count(clip) > 1:
-            raise DatasetError(f"data set {dataset.id}: two clips are called {clip}")
+    (clip, times), = Counter(candidate.clip for candidate in found).most_common(1) or [("", 1)]
+    if times > 1:
+        raise DatasetError(f"data set {dataset.id}: {times} clips are called {clip}")
 
 
 def _link(source: Path, target: Path) -> None:

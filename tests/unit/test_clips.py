@@ -126,6 +126,14 @@ def mixed_folder(tmp_path):
     return folder
 
 
+def test_clip_ids_are_unique(tmp_path):
+    samples.write_corpus(tmp_path, people=1)
+    table = tmp_path / "corpus.tsv"
+    table.write_text(table.read_text().replace("street-p0-c1\t", "street-p0-c0\t"))
+    with pytest.raises(DatasetError, match="2 clips are called street-p0-c0"):
+        Preparation(shipped(tmp_path), 32, tmp_path / "out").run()
+
+
 def test_any_folder_with_a_reason_for_each_refusal(mixed_folder, tmp_path):
     dataset = folder_of(mixed_folder, detector="cascade", min_frames=5)
     clips, _, refused = Preparation(dataset, 64, tmp_path / "out").run()
