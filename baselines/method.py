@@ -16,6 +16,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+import baselines
+
 TASKS = ("reconstruct", "talk")
 
 
@@ -85,10 +87,10 @@ def clip_seed(run_seed: int, method: str, clip: str) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") & 0x7FFFFFFF
 
 
-def method_ids(root: Path | None = None) -> list[str]:
+def method_ids() -> list[str]:
     """Ids of all methods that have a folder."""
-    root = root or Path(__file__).parent
-    return sorted(path.parent.name.replace("_", "-") for path in root.glob("*/method.py"))
+    files = (path for root in baselines.__path__ for path in Path(root).glob("*/method.py"))
+    return sorted(path.parent.name.replace("_", "-") for path in files)
 
 
 def make_method(method: str) -> Method:

@@ -235,6 +235,7 @@ def _make(job: Job, method: Method, item: Item) -> tuple[int, float]:
     source = item.source_frame()
     audio = item.waveform() if item.has_audio else None
     if job.task == "talk":
+        assert audio is not None  # task_items leaves out clips without sound
         frames = method.talk(source, audio, item.frames, context)
     else:
         frames = method.reconstruct(source, clock.reading(item.driving_frames()), context)

@@ -103,13 +103,29 @@ def test_unknown_method():
         make_method("fomn")
 
 
-def test_a_new_folder_is_a_new_method(tmp_path, monkeypatch):
-    folder = tmp_path / "my_rival"
-    folder.mkdir()
-    (folder / "method.py").write_text("class Method:\n    name = 'Rival'\n")
+def test_a_new_folder_is_a_new_method(clips, tmp_path, monkeypatch):
+    """One folder makes a rival: listed, generated and measured without another change."""
+    folder = tmp_path / "rivals" / "grey_rival"
+    folder.mkdir(parents=True)
+    (folder / "method.py").write_text(
+        "from baselines.copy_reference.method import Method as Copy\n\n\n"
+        "class Method(Copy):\n"
+        "    name = 'Grey'\n"
+        "    kind = 'scratch'\n\n"
+        "    def reconstruct(self, source, driving, context):\n"
+        "        return (source * 0 + 128 for _ in driving)\n"
+    )
+    monkeypatch.setattr(baselines, "__path__", [*baselines.__path__, str(folder.parent)])
+    assert "grey-rival" in method_ids()
+    record = generate(job(clips, tmp_path / "made", plugin="grey-rival"))
+    assert (record["kind"], record["clips"]) == ("scratch", 4)
+    assert evaluate("reconstruct", tmp_path / "made", clips, tmp_path / "m.tsv")[0]["psnr"] < 20
+
+
+def test_a_folder_that_breaks_the_contract(tmp_path, monkeypatch):
+    (tmp_path / "my_rival").mkdir()
+    (tmp_path / "my_rival" / "method.py").write_text("class Method:\n    name = 'Rival'\n")
     monkeypatch.setattr(baselines, "__path__", [*baselines.__path__, str(tmp_path)])
-    assert method_ids(tmp_path) == ["my-rival"]
-    monkeypatch.setattr(baselines.method, "method_ids", lambda root=None: ["my-rival"])
     with pytest.raises(ValueError, match="class Method lacks tasks"):
         make_method("my-rival")
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+import semo.metrics
 from semo.metrics import Metric, MetricError, all_metrics, metric, metrics_for
 
 PAIRED = ("psnr", "ssim", "l1")
@@ -47,6 +48,25 @@ def test_network_metrics_exist_and_say_why_they_do_not_run():
 def test_metrics_of_a_task():
     assert [m.name for m in metrics_for("reconstruct")] == ["l1", "psnr", "psnr_moving", "ssim"]
     assert [m.name for m in metrics_for("cross")] == ["l1", "psnr_cross", "psnr_moving", "ssim"]
+
+
+def test_a_new_file_is_a_new_metric(tmp_path, monkeypatch):
+    """One file makes a metric: found by the scan and computed like the others."""
+    (tmp_path / "worst_pixel.py").write_text(
+        "import numpy as np\n"
+        "from semo.metrics.base import Metric\n\n\n"
+        "def worst(truth, generated, source):\n"
+        "    return np.abs(truth.astype(float) - generated).max(axis=(1, 2, 3))[:, None]\n\n\n"
+        "METRIC = Metric(name='worst_pixel', label='Worst', better='lower', unit='1', level='frame',\n"
+        "                variant='largest difference', protocol='worst', frames=worst)\n"
+    )
+    monkeypatch.setattr(semo.metrics, "__path__", [*semo.metrics.__path__, str(tmp_path)])
+    all_metrics.cache_clear()
+    try:
+        assert "worst_pixel" in {m.name for m in metrics_for("talk")}
+        assert measure("worst_pixel", constant(10), constant(250)) == 240.0
+    finally:
+        all_metrics.cache_clear()
 
 
 def test_unknown_metric_names_the_known_ones():

@@ -125,9 +125,9 @@ def _changes(axes: Axes, name: str, samples: list[Sample], made: dict) -> None:
         people = {person: person for person in whole}
         changes = [paired_difference(_values(name, samples, made[method][r]), whole, people) for r in RATIOS]
         axes.plot(RATIOS, [e.mean for e in changes], "o-", markersize=4, color=COLOURS[colour])
-        if all(e.low is not None for e in changes):
-            low, high = [e.low for e in changes], [e.high for e in changes]
-            axes.fill_between(RATIOS, low, high, color=COLOURS[colour], alpha=0.15, linewidth=0)
+        band = [(e.low, e.high) for e in changes if e.low is not None and e.high is not None]
+        if len(band) == len(RATIOS):
+            axes.fill_between(RATIOS, *zip(*band, strict=True), color=COLOURS[colour], alpha=0.15, linewidth=0)
     _labels(axes, f"change of {metric(name).label}, dB")
 
 
