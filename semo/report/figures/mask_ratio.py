@@ -127,7 +127,8 @@ def _changes(axes: Axes, name: str, samples: list[Sample], made: dict) -> None:
         axes.plot(RATIOS, [e.mean for e in changes], "o-", markersize=4, color=COLOURS[colour])
         band = [(e.low, e.high) for e in changes if e.low is not None and e.high is not None]
         if len(band) == len(RATIOS):
-            axes.fill_between(RATIOS, *zip(*band, strict=True), color=COLOURS[colour], alpha=0.15, linewidth=0)
+            low, high = zip(*band, strict=True)
+            axes.fill_between(RATIOS, low, high, color=COLOURS[colour], alpha=0.15, linewidth=0)
     _labels(axes, f"change of {metric(name).label}, dB")
 
 
