@@ -12,13 +12,13 @@ reproduce: $(READY)
 	$(SNAKEMAKE) reproduce_all
 
 smoke: $(READY)
-	$(SNAKEMAKE) --configfile workflow/config/smoke.yaml reproduce_all
+	$(SNAKEMAKE) reproduce_all --configfile workflow/config/smoke.yaml
 
 ablations: $(READY)
-	$(SNAKEMAKE) ablations
+	$(SNAKEMAKE) ablations --configfile workflow/config/grid.yaml
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
 
 lint: $(READY)
 	$(BIN)/ruff check .

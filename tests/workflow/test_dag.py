@@ -63,7 +63,7 @@ def test_other_scales_write_elsewhere(planned: Project) -> None:
     output = planned.dry_run("--configfile", "workflow/config/smoke.yaml")
     assert "Write results/smoke/reports/tables.md" in output
     assert "Train ablation T1D4, 4 steps" in output
-    output = planned.dry_run("--configfile", "workflow/config/grid.yaml", "--", "ablations")
+    output = planned.dry_run("ablations", "--configfile", "workflow/config/grid.yaml")
     assert counts(output)["train_ablation"] == 30
     assert "train" not in counts(output)
 
@@ -114,7 +114,7 @@ def test_one_place_for_each_addition(project: Project) -> None:
         assert job in output, job
     assert "Generate talk portraits-mini-street fake-method" not in output
     assert "Clips of fake-set" in project.dry_run("clips")
-    grid = project.dry_run("--configfile", "workflow/config/grid.yaml", "--", "ablations")
+    grid = project.dry_run("ablations", "--configfile", "workflow/config/grid.yaml")
     for job in (
         "Train ablation T9D9, ",
         "Train ablation T9D9-seed1",
