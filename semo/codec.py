@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from semo.model.layers import patchify, unpatchify
+from semo.tiny_autoencoder import TinyAutoencoder
 
 
 class PixelCodec(nn.Module):
@@ -69,7 +70,8 @@ class PatchPCACodec(nn.Module):
 
 
 class AutoencoderCodec(nn.Module):
-    """A diffusers autoencoder: 'vae' is AutoencoderKL (Stable Diffusion's VAE, the paper's), 'tiny' AutoencoderTiny.
+    """A pretrained autoencoder: 'vae' is AutoencoderKL (Stable Diffusion's VAE, the paper's), 'tiny' AutoencoderTiny
+    (TAESD), both through diffusers, 'taef2' the tiny one with 32 channels.
 
     Latents are the posterior mean (a cached sample would freeze its noise), standardised per channel with statistics
     measured on the training frames.
@@ -79,16 +81,8 @@ class AutoencoderCodec(nn.Module):
 
     def __init__(self, frame_size: int, kind: str, path: str | Path):
         super().__init__()
-        from diffusers import AutoencoderKL, AutoencoderTiny
-
         self.kind = kind
-        network = {"vae": AutoencoderKL, "tiny": AutoencoderTiny}[kind]
-        try:
-            self.network = network.from_pretrained(path, local_files_only=Path(path).is_dir())
-        except OSError as error:
-            raise FileNotFoundError(
-                f"codec {kind}: no weights at {path}; place a diffusers {network.__name__} folder there"
-            ) from error
+        self.network = TinyAutoencoder.from_folder(path) if kind == "taef2" else _from_diffusers(kind, path)
         self.settings = {"frame_size": frame_size, "path": str(path)}
         self.requires_grad_(False).eval()
         with torch.no_grad():
@@ -100,7 +94,9 @@ class AutoencoderCodec(nn.Module):
     def _raw(self, frames: Tensor) -> Tensor:
         if self.kind == "vae":
             return self.network.encode(frames * 2 - 1).latent_dist.mean
-        return self.network.encode(frames * 2 - 1).latents
+        if self.kind == "tiny":
+            return self.network.encode(frames * 2 - 1).latents
+        return self.network.encode(frames)
 
     @torch.no_grad()
     def fit(self, frames: Tensor) -> AutoencoderCodec:
@@ -116,20 +112,33 @@ class AutoencoderCodec(nn.Module):
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        return (self.network.decode(latents * self.std + self.mean).sample / 2 + 0.5).clamp(0, 1)
+        raw = self.network.decode(latents * self.std + self.mean)
+        return (raw if self.kind == "taef2" else raw.sample / 2 + 0.5).clamp(0, 1)
+
+
+def _from_diffusers(kind: str, path: str | Path) -> nn.Module:
+    from diffusers import AutoencoderKL, AutoencoderTiny
+
+    network = {"vae": AutoencoderKL, "tiny": AutoencoderTiny}[kind]
+    try:
+        return network.from_pretrained(path, local_files_only=Path(path).is_dir())
+    except OSError as error:
+        raise FileNotFoundError(
+            f"codec {kind}: no weights at {path}; place a diffusers {network.__name__} folder there"
+        ) from error
 
 
 Codec = PixelCodec | PatchPCACodec | AutoencoderCodec
-KINDS = ("pixel", "patch-pca", "vae", "tiny")
+KINDS = ("pixel", "patch-pca", "vae", "tiny", "taef2")
 
 
 def make_codec(kind: str, frame_size: int, path: str | Path | None = None, patch: int = 8, rank: int = 48) -> Codec:
-    """A codec of the given kind, before `fit`; `path` is the weights folder of 'vae' and 'tiny'."""
+    """A codec of the given kind, before `fit`; `path` is the weights folder of the pretrained ones."""
     if kind == "pixel":
         return PixelCodec(frame_size)
     if kind == "patch-pca":
         return PatchPCACodec(frame_size, patch, rank)
-    if kind in ("vae", "tiny"):
+    if kind in ("vae", "tiny", "taef2"):
         if path is None:
             raise ValueError(f"codec {kind} needs the folder of its weights: set codec.path")
         return AutoencoderCodec(frame_size, kind, path)
@@ -137,7 +146,7 @@ def make_codec(kind: str, frame_size: int, path: str | Path | None = None, patch
 
 
 def save_codec(codec: Codec, folder: Path) -> None:
-    """Settings and own statistics; the weights of 'vae' and 'tiny' stay where they are."""
+    """Settings and own statistics; the weights of a pretrained autoencoder stay where they are."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codec.json").write_text(json.dumps({"kind": codec.kind, **codec.settings}, indent=1) + "\n")
     own = {name: tensor.contiguous() for name, tensor in codec.named_buffers() if not name.startswith("network.")}
@@ -146,7 +155,7 @@ def save_codec(codec: Codec, folder: Path) -> None:
 
 
 def load_codec(folder: Path) -> Codec:
-    """The codec saved in `folder`; SEMO_CODEC overrides the weights folder of 'vae' and 'tiny'."""
+    """The codec saved in `folder`; SEMO_CODEC overrides the folder of pretrained weights."""
     settings = json.loads((folder / "codec.json").read_text())
     kind = settings.pop("kind")
     if "path" in settings:

@@ -15,7 +15,7 @@ PRESETS = Path(__file__).parent.parent / "presets"
 
 @dataclass(frozen=True)
 class CodecSettings:
-    """See `semo.codec.make_codec`; `path` is the weights folder (or hub id) of 'vae' and 'tiny'."""
+    """See `semo.codec.make_codec`; `path` is the weights folder (or hub id) of a pretrained one."""
 
     kind: str = "vae"
     path: str | None = None
