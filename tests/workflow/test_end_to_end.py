@@ -1,0 +1,135 @@
+"""The workflow itself, once, with the real modules: the shipped corpus and, where there are some, real videos."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import COPIED, ROOT, Project
+
+pytestmark = pytest.mark.workflow_run
+CORPUS = ROOT / "data/portraits-mini"
+PEOPLE = {"train": 6, "seen": 1, "test": 2}  # kept of each subset
+REAL_CLIPS = 4
+
+
+def real_project(path: Path) -> Project:
+    """The project as it is, without its data."""
+    path.mkdir(parents=True)
+    ignore = shutil.ignore_patterns("__pycache__", "figures", "tables.md", "speed.md")
+    for name in (*COPIED, "semo"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, path / name)
+    shutil.copytree(ROOT / "reports", path / "reports", ignore=ignore)
+    (path / "data").mkdir()
+    shutil.copy(ROOT / "data/fetch.py", path / "data/fetch.py")
+    return Project(path)
+
+
+def rows_of(path: Path) -> list[dict]:
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def shrink_corpus(target: Path) -> None:
+    """A portraits-mini of a few people: its tables are filtered, its videos linked."""
+    rows = rows_of(CORPUS / "corpus.tsv")
+    kept: list[dict] = []
+    for subset in dict.fromkeys(row["subset"] for row in rows):
+        for split, people in PEOPLE.items():
+            of_split = [row for row in rows if row["subset"] == subset and row["split"] == split]
+            chosen = list(dict.fromkeys(row["identity"] for row in of_split))[:people]
+            kept += [row for row in of_split if row["identity"] in chosen]
+    clips = {row["clip"] for row in kept}
+    pairs = [row for row in rows_of(CORPUS / "cross.tsv") if {row["source_clip"], row["driving_clip"]} <= clips]
+    target.mkdir()
+    for folder in [path for path in CORPUS.iterdir() if path.is_dir()]:
+        (target / folder.name).symlink_to(folder)
+    for name, table, columns in (("corpus", kept, rows[0]), ("cross", pairs, rows_of(CORPUS / "cross.tsv")[0])):
+        with open(target / f"{name}.tsv", "w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(columns), delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(table)
+
+
+def tables(project: Project) -> dict[str, bytes]:
+    """Every table of numbers that does not time anything."""
+    folder = project.path / "results/smoke/tables"
+    return {path.name: path.read_bytes() for path in folder.glob("*.tsv") if path.name != "speed.tsv"}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    if not (CORPUS / "corpus.tsv").is_file():
+        pytest.skip("data/portraits-mini has no corpus.tsv")
+    project = real_project(tmp_path_factory.mktemp("smoke") / "project")
+    shrink_corpus(project.path / "data/portraits-mini")
+    project.snakemake("reproduce_all", "--configfile", "workflow/config/smoke.yaml")
+    return project
+
+
+def test_smoke_makes_every_table_and_figure(smoke: Project) -> None:
+    made = {path.stem for path in (smoke.path / "results/smoke/tables").glob("table*.tsv")}
+    assert made == {path.stem for path in (ROOT / "reports/tables").glob("*.yaml")}
+    page = (smoke.path / "results/smoke/reports/tables.md").read_text()
+    assert "not run" in page
+    figures = {path.stem for path in (smoke.path / "results/smoke/reports/figures").glob("*.png")}
+    assert figures == {path.stem for path in (ROOT / "semo/report/figures").glob("[a-z]*.py")}
+    assert json.loads((smoke.path / "results/smoke/tables/summary.json").read_text())
+    assert not (smoke.path / "reports/tables.md").exists()
+
+
+def test_a_second_smoke_run_does_nothing(smoke: Project) -> None:
+    output = smoke.snakemake("reproduce_all", "--configfile", "workflow/config/smoke.yaml")
+    assert "Nothing to be done" in output
+
+
+def test_generation_again_gives_identical_tables(smoke: Project) -> None:
+    """Training, generation and metrics of one chain, made anew from the same config."""
+    before = tables(smoke)
+    shutil.rmtree(smoke.path / "results/smoke/train/ablation-T1D4")
+    for task in ("reconstruct", "cross"):
+        shutil.rmtree(smoke.path / f"results/smoke/generated/{task}/portraits-mini-broadcast/ablation-T1D4")
+        (smoke.path / f"results/smoke/metrics/{task}/portraits-mini-broadcast/ablation-T1D4.tsv").unlink()
+    smoke.snakemake("reproduce_all", "--configfile", "workflow/config/smoke.yaml", "--forcerun", "table")
+    assert before
+    assert tables(smoke) == before
+
+
+def test_real_videos_run_end_to_end(tmp_path: Path) -> None:
+    folder = Path(os.environ.get("SEMO_MEDIA", "")) / "real"
+    videos = sorted(folder.glob("hdtf_sadtalker__*.mp4")) + sorted(folder.glob("dhfv__*.mp4"))
+    if "SEMO_MEDIA" not in os.environ or not videos:
+        pytest.skip("SEMO_MEDIA names no folder with real/*.mp4")
+    project = real_project(tmp_path / "project")
+    (tmp_path / "videos").mkdir()
+    for video in videos[:REAL_CLIPS]:
+        (tmp_path / "videos" / video.name).symlink_to(video)
+    entry = {
+        "source": "folder",
+        "path": str(tmp_path / "videos"),
+        "detector": "cascade",
+        "split": {"test_share": 0.5, "seed": 0},
+        "max_seconds": 2,
+        "licence": "as stated by the owners",
+        "enabled": True,
+    }
+    project.update_yaml("workflow/config/datasets.yaml", lambda data: data["datasets"].update({"mine": entry}))
+
+    def on_mine(config: dict) -> None:
+        config["datasets"] = dict.fromkeys(config["datasets"], "mine")
+        config["budgets"].update(ablations=[], eval_frames=4, eval_clips=1)
+
+    project.update_yaml("workflow/config/smoke.yaml", on_mine)
+    project.snakemake("reproduce_all", "--configfile", "workflow/config/smoke.yaml")
+    manifest = rows_of(project.path / "results/smoke/clips/mine/manifest.tsv")
+    assert {row["split"] for row in manifest} == {"train", "test"}
+    measured = rows_of(project.path / "results/smoke/metrics/talk/mine/semo.tsv")
+    assert len(measured) == 1
+    assert (project.path / "results/smoke/reports/tables.md").is_file()
