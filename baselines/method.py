@@ -19,6 +19,8 @@ import numpy as np
 import baselines
 
 TASKS = ("reconstruct", "talk")
+# trained for the run and compared in it; not a method but a limit; trained elsewhere, shown without being compared
+KINDS = ("scratch", "bound", "other")
 
 
 class MethodUnavailable(RuntimeError):
@@ -53,8 +55,7 @@ class Method(Protocol):
     """SeMo, a rival or a bound.
 
     `name`: as tables print it. `tasks`: subset of TASKS. `weights`: ids in weights.yaml. `sizes`: subset of `mini`,
-    `official`. `labels`: kinds of annotation training needed, empty for self-supervised methods. `kind`: `scratch`
-    (compared), or `bound` (shown apart). `needs_truth`: the true frames are given in
+    `official`. `labels`: kinds of annotation training needed, empty for self-supervised methods. `kind`: one of KINDS. `needs_truth`: the true frames are given in
     `context.annotations["truth"]`, a function without arguments that returns an iterator; for bounds only.
     """
 
@@ -108,8 +109,8 @@ def make_method(method: str) -> Method:
     if missing:
         raise ValueError(f"baselines/{folder}/method.py: class Method lacks {', '.join(missing)}")
     unknown = set(made.tasks) - set(TASKS)
-    if unknown or made.kind not in ("scratch", "bound"):
-        raise ValueError(f"baselines/{folder}/method.py: tasks must be among {TASKS}, kind `scratch` or `bound`")
+    if unknown or made.kind not in KINDS:
+        raise ValueError(f"baselines/{folder}/method.py: tasks must be among {TASKS}, kind one of {KINDS}")
     return made
 
 

@@ -18,7 +18,7 @@ class Method:
     weights: tuple[str, ...] = ()
     sizes = ("mini", "official")
     labels: tuple[str, ...] = ("unknown",)
-    kind = "scratch"
+    kind = "other"
     needs_truth = False
 
     def __init__(self) -> None:

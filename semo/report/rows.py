@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """`kind`: scratch (compared), bound, released or paper."""
+    """`kind`: scratch (compared), bound, other, released, long run or paper."""
 
     id: str
     label: str
