@@ -7,7 +7,7 @@ import pytest
 import yaml
 from plan import machine, settings
 from plan.methods import Plugin, chosen, discover
-from plan.run import Run
+from plan.run import RELEASED, Run
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "workflow/schemas"
@@ -110,6 +110,17 @@ def test_plan_of_mini() -> None:
     grid = {method for _, _, method in run.measured(grid=True)}
     assert grid == {f"ablation-{row['run']}{seed}" for row in ABLATIONS for seed in ("", "-seed1")}
     assert run.ablations["T1D4-seed1"].seed == run.ablations["T1D4"].seed + 1
+
+
+def test_released_weights_are_a_row_where_they_fit(tmp_path: Path) -> None:
+    folder = tmp_path / RELEASED
+    folder.mkdir(parents=True)
+    (folder / "pipeline.json").write_text('{"frame_size": 64}')
+    methods = Run(CONFIG, DATASETS, ABLATIONS, PLUGINS, tmp_path).methods
+    assert methods["semo-released"].weights == RELEASED
+    assert "semo-released" not in Run(changed("frame_size", 128), DATASETS, ABLATIONS, PLUGINS, tmp_path).methods
+    with pytest.raises(settings.SettingsError, match="makes 64 pixels, not frame_size 128"):
+        Run(changed("frame_size", 128) | {"init": "released"}, DATASETS, ABLATIONS, PLUGINS, tmp_path)
 
 
 def test_a_disabled_dataset_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,9 +52,13 @@ class Run:
         self.datasets = tuple(dict.fromkeys(self.roles.values()))
         self.stages = tuple(stage for stage in STAGES if self.budgets[f"{stage}_steps"] > 0)
         self.ablations = self._ablations(ablations)
-        self.has_released = (root / RELEASED / "pipeline.json").is_file()
-        if config["init"] == "released" and not self.has_released:
-            raise SettingsError(f"config: init is released, but {RELEASED} is not here; set init: scratch.")
+        self.released_size = _frame_size(root / RELEASED / "pipeline.json")
+        if config["init"] == "released" and self.released_size != config["frame_size"]:
+            raise SettingsError(
+                f"config: init is released, but {RELEASED} "
+                + (f"makes {self.released_size} pixels" if self.released_size else "is not here")
+                + f", not frame_size {config['frame_size']}; set init: scratch."
+            )
         self.methods = self._methods(plugins)
 
     @property
@@ -113,7 +118,7 @@ class Run:
             "codec": planned("codec", model),
             "semo": planned("semo", model, semo_tasks),
         }
-        if self.has_released and self.config["preset"] == "mini":
+        if self.released_size == self.config["frame_size"] and self.config["scale"] != "smoke":
             methods["semo-released"] = planned("semo", RELEASED)
         for rival in chosen(plugins, self.config["rivals"]):
             weights = plugins[rival].weights
@@ -145,3 +150,8 @@ class Run:
             "stages": self.stages,
             "methods": {name: asdict(self.methods[name]) for name in methods},
         }
+
+
+def _frame_size(pipeline: Path) -> int | None:
+    """Pixels that a model folder makes, None where there is no model."""
+    return json.loads(pipeline.read_text())["frame_size"] if pipeline.is_file() else None
