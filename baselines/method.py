@@ -55,8 +55,9 @@ class Method(Protocol):
     """SeMo, a rival or a bound.
 
     `name`: as tables print it. `tasks`: subset of TASKS. `weights`: ids in weights.yaml. `sizes`: subset of `mini`,
-    `official`. `labels`: kinds of annotation training needed, empty for self-supervised methods. `kind`: one of KINDS. `needs_truth`: the true frames are given in
-    `context.annotations["truth"]`, a function without arguments that returns an iterator; for bounds only.
+    `official`. `labels`: kinds of annotation training needed, empty for self-supervised methods. `kind`: one of KINDS.
+    `needs_truth`: the true frames are given in `context.annotations["truth"]`, a function without arguments that
+    returns an iterator; for bounds only.
     """
 
     name: str
