@@ -43,13 +43,37 @@ class WarpHead(nn.Module):
         return warp(reference, field[:, :2]) * visible.clamp(max=1).to(reference.dtype)
 
 
+class SeamRefiner(nn.Module):
+    """Three convolutions over the assembled latents and the reference part of them: they close the seams of patches."""
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(2 * channels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=2, dilation=2),
+            nn.SiLU(),
+            nn.Conv2d(width, channels, 3, padding=1),
+        )
+
+    def init_identity(self) -> None:
+        """Start by changing nothing."""
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: Tensor, base: Tensor) -> Tensor:
+        """x and base (B, c, h, w) -> (B, c, h, w)."""
+        return x + self.layers(torch.cat([x, base], dim=1))
+
+
 class Decoder(ModelMixin, ConfigMixin):
     """DiT over the sequence [Z_r, Z_t^n, M_r, M_t]; the positions of Z_t^n carry the prediction.
 
     The defaults are the paper's choices. Options for small budgets (semo/presets/mini.yaml says why):
     `motion_in_adaln` adds both motions to the conditioning; `reference_input` 'channel' adds Z_r to the embedding of
     Z_t^n instead of giving it tokens of its own; `reference_skip` 'add' or 'warp' adds the reference, or the
-    reference displaced by a predicted field, to the output (data prediction only); `gate_init` 1 opens the gates.
+    reference displaced by a predicted field, to the output (data prediction only); `refine_width` > 0 lets three
+    convolutions of that width run over the result; `gate_init` 1 opens the gates.
     `temporal` ('none', 'joint', 'axial') inserts a Temporal Align Block after every second block.
     """
 
@@ -70,6 +94,7 @@ class Decoder(ModelMixin, ConfigMixin):
         reference_input: str = "sequence",
         reference_skip: str = "none",
         warp_cells: int = 4,
+        refine_width: int = 0,
         temporal: str = "none",
     ):
         super().__init__()
@@ -91,6 +116,7 @@ class Decoder(ModelMixin, ConfigMixin):
         )
         self.final = FinalLayer(width, token)
         self.warp_head = WarpHead(width, warp_cells) if reference_skip == "warp" else None
+        self.refiner = SeamRefiner(channels, refine_width) if refine_width else None
         self._initialise()
 
     def _initialise(self) -> None:
@@ -104,6 +130,8 @@ class Decoder(ModelMixin, ConfigMixin):
         self.final.init_zero()
         if self.warp_head is not None:
             self.warp_head.init_identity()
+        if self.refiner is not None:
+            self.refiner.init_identity()
 
     def forward(self, reference: Tensor, noised: Tensor, m_ref: Tensor, m_tgt: Tensor, tau: Tensor) -> Tensor:
         """One prediction per target frame.
@@ -147,11 +175,13 @@ class Decoder(ModelMixin, ConfigMixin):
                 x = torch.cat([x[:, : target.start], aligned, x[:, target.stop :]], dim=1)
         x = x[:, target]  # (B, N, D)
         out = unpatchify(self.final(x, condition), config.channels, config.patch, self.grid, self.grid)
+        base = torch.zeros_like(reference)
         if config.reference_skip == "add":
-            return out + reference
-        if self.warp_head is not None:
-            return out + self.warp_head(x, condition, reference, self.grid)
-        return out
+            base = reference
+        elif self.warp_head is not None:
+            base = self.warp_head(x, condition, reference, self.grid)
+        out = out + base
+        return out if self.refiner is None else self.refiner(out, base)
 
 
 def _check(reference_input: str, reference_skip: str, temporal: str) -> None:

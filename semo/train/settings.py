@@ -128,6 +128,7 @@ class Preset:
     reference_input: str = "sequence"
     reference_skip: str = "none"
     warp_cells: int = 4
+    refine_width: int = 0
     prediction: str = "v"
     tau_schedule: str = "uniform"
     tau_one: float = 0.0

@@ -24,19 +24,36 @@ def build_encoder(preset: Preset, codec: Codec) -> MotionEncoder:
     """A fresh motion encoder for the codec's latents."""
     size = preset.encoder
     return MotionEncoder(
-        codec.channels, codec.size, preset.patch, size.width, size.depth, size.heads,
-        preset.motion_tokens, preset.motion_dim, preset.motion_norm, preset.activation,
-    )  # fmt: skip
+        channels=codec.channels,
+        size=codec.size,
+        patch=preset.patch,
+        **vars(size),
+        motion_tokens=preset.motion_tokens,
+        motion_dim=preset.motion_dim,
+        motion_norm=preset.motion_norm,
+        activation=preset.activation,
+    )
 
 
 def build_decoder(preset: Preset, codec: Codec, temporal: str = "none") -> Decoder:
     """A fresh decoder for the codec's latents."""
     size = preset.decoder
     return Decoder(
-        codec.channels, codec.size, preset.patch, size.width, size.depth, size.heads,
-        preset.motion_tokens, preset.motion_dim, preset.activation, preset.gate_init, preset.motion_in_adaln,
-        preset.reference_input, preset.reference_skip, preset.warp_cells, temporal,
-    )  # fmt: skip
+        channels=codec.channels,
+        size=codec.size,
+        patch=preset.patch,
+        **vars(size),
+        motion_tokens=preset.motion_tokens,
+        motion_dim=preset.motion_dim,
+        activation=preset.activation,
+        gate_init=preset.gate_init,
+        motion_in_adaln=preset.motion_in_adaln,
+        reference_input=preset.reference_input,
+        reference_skip=preset.reference_skip,
+        warp_cells=preset.warp_cells,
+        refine_width=preset.refine_width,
+        temporal=temporal,
+    )
 
 
 @dataclass
@@ -126,11 +143,15 @@ class Stage1(nn.Module):
         }
 
     def start_from(self, encoder: MotionEncoder, decoder: Decoder) -> None:
-        """Take over trained networks of the same size; align blocks of a video decoder are left out."""
+        """Take over trained networks of the same size.
+
+        Align blocks of a video decoder are left out; a seam refiner that the model lacks starts fresh.
+        """
         image = {name: tensor for name, tensor in decoder.state_dict().items() if not name.startswith("align.")}
         try:
             self.motion_encoder.load_state_dict(encoder.state_dict())
-            self.decoder.load_state_dict(image)
+            fresh = {k: v for k, v in self.decoder.state_dict().items() if k.startswith("refiner.")}
+            self.decoder.load_state_dict(fresh | image)
         except RuntimeError as error:
             raise ValueError("the model given by --init is of another size; use its own preset") from error
 

@@ -122,9 +122,15 @@ class Stage2(nn.Module):
         data = MotionBank(settings, pipeline, bank, seed)
         torch.manual_seed(seed)
         self.motion_generator = MotionGenerator(
-            preset.motion_tokens, preset.motion_dim, data.audio_dim, settings.network.width, settings.network.depth,
-            settings.network.heads, settings.previous, settings.window, preset.activation, preset.gate_init,
-        )  # fmt: skip
+            motion_tokens=preset.motion_tokens,
+            motion_dim=preset.motion_dim,
+            audio_dim=data.audio_dim,
+            **vars(settings.network),
+            previous=settings.previous,
+            window=settings.window,
+            activation=preset.activation,
+            gate_init=preset.gate_init,
+        )
         flow = Flow(settings.prediction, settings.tau_schedule)
         self.__dict__.update(pipeline=pipeline, data=data, seed=seed, flow=flow, settings=settings)
         self.optimiser = settings.optimiser

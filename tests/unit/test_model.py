@@ -13,7 +13,7 @@ from semo.model.motion_encoder import random_keep
 SMALL = {"channels": 3, "size": 16, "patch": 4, "width": 32, "depth": 2, "heads": 2}
 MOTION = {"motion_tokens": 2, "motion_dim": 8}
 MINI = {"motion_in_adaln": True, "reference_input": "channel", "reference_skip": "warp", "gate_init": 1.0,
-        "warp_cells": 2}
+        "warp_cells": 2, "refine_width": 4}
 
 
 def latents(batch: int = 3, seed: int = 0) -> torch.Tensor:
