@@ -135,6 +135,11 @@ def main(argv: list[str] | None = None) -> None:
         settings = dataclasses.asdict(preset) | provenance(args, preset)
         write_config(args.out / "config.json", {"stage": args.stage, **settings})
         bank = FrameBank.read(args.clips, with_audio=args.stage in ("stage2", "reflow"))
+        if bank.frame_size != preset.frame_size:
+            raise ValueError(
+                f"the clips are prepared at {bank.frame_size} px and the preset works at {preset.frame_size} px; "
+                "prepare them again or pass --set frame_size=..."
+            )
         pipeline = run_stage1(args, preset, bank) if args.stage == "stage1" else run_later(args, preset, bank)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:
         sys.exit(f"semo.train: {error}")

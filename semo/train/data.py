@@ -53,6 +53,11 @@ class FrameBank:
                 audio |= {clip.clip: clips.audio(clip) for clip in chosen if clip.has_audio}
         return cls(groups, audio)
 
+    @property
+    def frame_size(self) -> int:
+        """Side of the frames in pixels."""
+        return self.clips[0].shape[1]
+
     def encode(self, codec: Codec, device: torch.device, batch: int = 32) -> None:
         """Fill `latents` once for a codec that is too slow for the training loop."""
         self.latents = []

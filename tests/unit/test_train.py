@@ -14,7 +14,7 @@ from semo.train.__main__ import main
 from semo.train.data import FrameBank, augment, step_generator
 from semo.train.loop import Checkpoint, Curve, Ema, learning_rate, train
 from semo.train.reflow import Reflow, ReflowGenerator
-from semo.train.settings import AugmentSettings, OptimiserSettings, build, load_preset
+from semo.train.settings import AugmentSettings, OptimiserSettings, Preset, build, load_preset
 from semo.train.stage1 import Stage1
 from semo.train.stage1b import Stage1b
 from semo.train.stage2 import Stage2
@@ -26,8 +26,19 @@ def bank() -> FrameBank:
     return moving_squares()
 
 
+TINY = ["frame_size=32", "patch=8", "encoder.width=48", "decoder.width=48", "encoder.heads=2", "decoder.heads=2",
+        "warp_cells=4", "stage1.batch=16", "stage1.lr=2.0e-3", "stage1b.optimiser.batch=4", "stage2.window=8",
+        "stage2.previous=4", "stage2.optimiser.batch=8", "stage2.network.width=48", "reflow.pairs=64",
+        "reflow.generator_pairs=16", "reflow.teacher_steps=4"]
+
+
+def tiny(*overrides: str) -> Preset:
+    """A preset for clips of 32 px and 24 frames that learns within seconds."""
+    return load_preset("smoke", [*TINY, *overrides])
+
+
 def stage1(bank: FrameBank, *overrides: str) -> Stage1:
-    preset = load_preset("smoke", list(overrides))
+    preset = tiny(*overrides)
     torch.manual_seed(0)
     return Stage1(preset, make_codec("pixel", SIZE), bank, seed=0)
 
@@ -242,7 +253,7 @@ def pipeline_folder(tmp_path_factory, bank):
 def test_stage1b_starts_at_the_image_model_and_trains_only_the_decoder(tmp_path, bank, pipeline_folder):
     pipeline = SeMoPipeline.from_pretrained(pipeline_folder)
     encoder = weights(pipeline.motion_encoder)
-    stage = Stage1b(load_preset("smoke"), pipeline, bank, 0)
+    stage = Stage1b(tiny(), pipeline, bank, 0)
     start = stage.eval().report()
     assert train(stage.train(), 30, tmp_path)["psnr"] >= start["psnr"] - 0.5
     assert all(torch.equal(tensor, encoder[name]) for name, tensor in weights(pipeline.motion_encoder).items())
@@ -251,7 +262,7 @@ def test_stage1b_starts_at_the_image_model_and_trains_only_the_decoder(tmp_path,
 
 def test_stage2_learns_from_the_sound(tmp_path, bank, pipeline_folder):
     pipeline = SeMoPipeline.from_pretrained(pipeline_folder)
-    stage = Stage2(load_preset("smoke", ["stage2.drop_audio=0.0"]), pipeline, bank, 0)
+    stage = Stage2(tiny("stage2.drop_audio=0.0"), pipeline, bank, 0)
     first = stage.eval().report()["explained"]
     assert train(stage.train(), 60, tmp_path)["explained"] > first + 0.1
     finished = stage.finished()
@@ -263,19 +274,19 @@ def test_stage2_learns_from_the_sound(tmp_path, bank, pipeline_folder):
 def test_stage2_without_sound_is_refused(bank, pipeline_folder):
     silent = FrameBank([{name: clip.numpy() for name, clip in zip(bank.names, bank.clips, strict=True)}])
     with pytest.raises(ValueError, match="needs clips with sound"):
-        Stage2(load_preset("smoke"), SeMoPipeline.from_pretrained(pipeline_folder), silent, 0)
+        Stage2(tiny(), SeMoPipeline.from_pretrained(pipeline_folder), silent, 0)
 
 
 def test_reflow_brings_one_step_closer_to_the_teacher(tmp_path, bank, pipeline_folder):
     pipeline = SeMoPipeline.from_pretrained(pipeline_folder)
-    stage = Reflow(load_preset("smoke", ["reflow.lr=1.0e-3"]), pipeline, bank, 0)
+    stage = Reflow(tiny("reflow.lr=1.0e-3"), pipeline, bank, 0)
     before = stage.eval().report()["psnr_teacher"]
     assert train(stage.train(), 60, tmp_path)["psnr_teacher"] > before + 0.2
 
 
 def test_reflow_of_the_generator_keeps_the_teachers_noise(bank, pipeline_folder):
     pipeline = SeMoPipeline.from_pretrained(pipeline_folder)
-    preset = load_preset("smoke")
+    preset = tiny()
     Stage2(preset, pipeline, bank, 0).finished()
     stage = ReflowGenerator(preset, pipeline, bank, 0)
     first, _ = stage.batch(0, 0.0)
@@ -303,20 +314,21 @@ def test_command_writes_a_complete_model_and_its_provenance(tmp_path, bank):
     data = shards(tmp_path / "data", bank)
     run = tmp_path / "run"
     main(["stage1", "--preset", "smoke", "--steps", "3", "--seed", "4", "--clips", str(data), "--out", str(run),
-          "--set", "motion_tokens=2", "--set", "motion_dim=8"])
+          "--set", *TINY, "--set", "motion_tokens=2", "motion_dim=8"])
     pipeline = SeMoPipeline.from_pretrained(run / "model")
     assert pipeline.config.training["stage1"]["steps"] == 3
     assert (pipeline.motion_encoder.config.motion_tokens, pipeline.motion_encoder.config.motion_dim) == (2, 8)
     assert json.loads((run / "config.json").read_text())["seed"] == 4
     assert not (run / "checkpoint.safetensors").exists()
     main(["stage1b", "--preset", "smoke", "--steps", "2", "--clips", str(data), "--out", str(tmp_path / "b"),
-          "--init", str(run / "model"), "--set", "motion_tokens=2", "motion_dim=8"])
+          "--init", str(run / "model"), "--set", *TINY, "motion_tokens=2", "motion_dim=8"])
     assert SeMoPipeline.from_pretrained(tmp_path / "b" / "model").config.video_frames == 4
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["stage1", "--set", "frame_size=64"], "prepared at 32 px and the preset works at 64 px"),
         (["stage1b"], "pass --init"),
         (["stage1", "--set", "motion_size=3"], "unknown key 'motion_size'"),
         (["stage1", "--init", "nowhere"], "not a SeMo model folder"),
@@ -325,6 +337,7 @@ def test_command_writes_a_complete_model_and_its_provenance(tmp_path, bank):
 def test_command_refuses_in_one_sentence(tmp_path, bank, arguments, sentence):
     data = shards(tmp_path / "data", bank)
     with pytest.raises(SystemExit) as stopped:
-        main([*arguments, "--preset", "smoke", "--steps", "1", "--clips", str(data), "--out", str(tmp_path / "run")])
+        main([arguments[0], "--set", *TINY, *arguments[1:], "--preset", "smoke", "--steps", "1",
+              "--clips", str(data), "--out", str(tmp_path / "run")])
     assert sentence in str(stopped.value) and "\n" not in str(stopped.value)
     assert not (tmp_path / "run" / "model").exists()
