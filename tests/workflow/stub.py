@@ -1,6 +1,7 @@
 """Stands in for every module that a rule runs: writes the files the rule expects and notes that it ran."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def option(flag: str) -> str:
 
 
 with open("ran.txt", "a") as record:
-    record.write(f"{name} {' '.join(arguments)}\n")
+    record.write(f"{name} OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')} {' '.join(arguments)}\n")
 
 if name == "fetch":
     kind = "weights" if "--weight" in arguments else "raw"

@@ -123,6 +123,14 @@ def test_one_place_for_each_addition(project: Project) -> None:
         assert job in grid, job
 
 
+def test_a_data_set_and_its_detector_are_fetched_when_used(project: Project) -> None:
+    project.update_yaml("workflow/config/datasets.yaml", lambda data: data["datasets"]["hdtf"].update(enabled=True))
+    output = project.dry_run("clips")
+    assert "Fetch data set hdtf" in output
+    assert "Fetch weights yunet" in output
+    assert "Fetch data set mead" not in output
+
+
 def test_a_method_without_tasks_is_refused(project: Project) -> None:
     folder = project.path / "baselines/broken"
     folder.mkdir()

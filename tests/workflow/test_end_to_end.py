@@ -95,8 +95,8 @@ def test_generation_again_gives_identical_tables(smoke: Project) -> None:
     before = tables(smoke)
     shutil.rmtree(smoke.path / "results/smoke/train/ablation-T1D4")
     for task in ("reconstruct", "cross"):
-        shutil.rmtree(smoke.path / f"results/smoke/generated/{task}/portraits-mini-broadcast/ablation-T1D4")
-        (smoke.path / f"results/smoke/metrics/{task}/portraits-mini-broadcast/ablation-T1D4.tsv").unlink()
+        shutil.rmtree(smoke.path / f"results/smoke/generated/{task}/portraits-mini-street/ablation-T1D4")
+        (smoke.path / f"results/smoke/metrics/{task}/portraits-mini-street/ablation-T1D4.tsv").unlink()
     smoke.snakemake("reproduce_all", "--configfile", "workflow/config/smoke.yaml", "--forcerun", "table")
     assert before
     assert tables(smoke) == before

@@ -101,11 +101,13 @@ def weight_entry(wildcards):
 
 
 def clips_input(wildcards):
-    """What says that the data set is here: the shipped corpus, or the record of a finished fetch."""
+    """What says that the data set is here: the shipped corpus, or the record of a finished fetch; and its detector."""
     entry = DATASETS[wildcards.dataset]
     if entry["source"] == "shipped":
         return [f"{entry['path']}/corpus.tsv", f"{entry['path']}/cross.tsv"]
-    return [] if entry["source"] == "folder" else [f"data/raw/{wildcards.dataset}/fetched.json"]
+    detector = entry.get("weights") if entry.get("detector") == "yunet" else None
+    found = [f"data/weights/{detector}/fetched.json"] if detector in WEIGHTS else []
+    return found if entry["source"] == "folder" else [f"data/raw/{wildcards.dataset}/fetched.json", *found]
 
 
 def folder_listing(wildcards):
