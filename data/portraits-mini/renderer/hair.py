@@ -101,12 +101,34 @@ def strand_colour(pixel, share, part, n, v, tangent, brightness, occlusion, visi
 
 
 @njit(cache=True)
+def strand_point(part, mesh, material, light, position, normal, camera, texel, i, j, k, a, b, c, n, v, tangent):
+    """Fill normal n (towards the viewer), view v and tangent; returns key visibility, occlusion, brightness."""
+    px = a * position[i, 0] + b * position[j, 0] + c * position[k, 0]
+    py = a * position[i, 1] + b * position[j, 1] + c * position[k, 1]
+    pz = a * position[i, 2] + b * position[j, 2] + c * position[k, 2]
+    v[0], v[1], v[2] = camera[0] - px, camera[1] - py, camera[2] - pz
+    for q in range(3):
+        n[q] = a * normal[i, q] + b * normal[j, q] + c * normal[k, q]
+    normalise(n)
+    normalise(v)
+    if n[0] * v[0] + n[1] * v[1] + n[2] * v[2] < 0:
+        for q in range(3):
+            n[q] = -n[q]
+    occlusion = min(max(a * mesh.occlusion[i] + b * mesh.occlusion[j] + c * mesh.occlusion[k], 0.0), 1.0)
+    visible = light_visibility(px, py, pz, light.matrix, light.depth, 0.12)
+    brightness = 1.0
+    if part == HAIR:
+        brightness = hair_brightness(texel, mesh, material, i, j, k, a, b, c)
+        strand_tangent(n, tangent)
+    return visible, occlusion, brightness
+
+
+@njit(cache=True)
 def blend_strands(order, mesh, textures, material, light, fringe, sx, sy, inv_z, position, normal, camera, depth,
                   image):
     """Draw triangles in the given order (near to far) over image (H,W,3) where depth does not hide them."""
     height, width = depth.shape
-    texel, n, p, v = np.zeros(4), np.zeros(3), np.zeros(3), np.zeros(3)
-    tangent, spec = np.zeros(3), np.zeros(3)
+    texel, n, v, tangent, spec = np.zeros(4), np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3)
     strands, through = np.zeros_like(image), np.ones((height, width))
     for rank in range(order.shape[0]):
         t = order[rank]
@@ -137,21 +159,8 @@ def blend_strands(order, mesh, textures, material, light, fringe, sx, sy, inv_z,
                 alpha = opacity(part, mesh, textures, fringe, i, j, k, a, b, c, texel)
                 if alpha < 0.02:
                     continue
-                for q in range(3):
-                    n[q] = a * normal[i, q] + b * normal[j, q] + c * normal[k, q]
-                    p[q] = a * position[i, q] + b * position[j, q] + c * position[k, q]
-                    v[q] = camera[q] - p[q]
-                normalise(n)
-                normalise(v)
-                if n[0] * v[0] + n[1] * v[1] + n[2] * v[2] < 0:
-                    for q in range(3):
-                        n[q] = -n[q]
-                occ = min(max(a * mesh.occlusion[i] + b * mesh.occlusion[j] + c * mesh.occlusion[k], 0.0), 1.0)
-                visible = light_visibility(p[0], p[1], p[2], light.matrix, light.depth, 0.12)
-                brightness = 1.0
-                if part == HAIR:
-                    brightness = hair_brightness(texel, mesh, material, i, j, k, a, b, c)
-                    strand_tangent(n, tangent)
+                visible, occ, brightness = strand_point(part, mesh, material, light, position, normal, camera, texel,
+                                                        i, j, k, a, b, c, n, v, tangent)
                 share = alpha * through[py, px]
                 through[py, px] *= 1 - alpha
                 strand_colour(strands[py, px], share, part, n, v, tangent, brightness, occ, visible, material,

@@ -216,6 +216,50 @@ def diffuse(pixel, albedo, spec, n, wrap, visible, occlusion, is_skin, lights):
 
 
 @njit(cache=True)
+def skin_surface(albedo, n, r, m, wrap, material):
+    """Colour and bump the skin; returns specular strength, broad and sharp exponent, share of the sharp lobe."""
+    skin_colour(albedo, r, m, material)
+    skin_bump(n, r, m, material.detail)
+    wrap[0], wrap[1], wrap[2] = material.wrap, material.wrap * 0.55, material.wrap * 0.4
+    strength = (0.27 + 0.18 * m[OILY] + 0.5 * m[LIPS]) * (1 - 0.8 * m[UNDER_HAIR])
+    return strength * (1 - 0.6 * m[BEARD] * material.beard), 10, 38, 0.30 + 0.3 * m[LIPS]
+
+
+@njit(cache=True)
+def eye_surface(albedo, n, p, centre, wrap, material):
+    """Spherical normal and colour of the eyeball; returns the factor by which the lids shade it."""
+    wrap[0], wrap[1], wrap[2] = 0.45, 0.40, 0.38
+    for q in range(3):
+        albedo[q] *= 0.72
+        n[q] = p[q] - centre[q]
+    h = (p[1] - centre[1]) / material.eye_radius
+    normalise(n)
+    return min(1.0, max(0.30, 0.95 - 0.75 * max(h, 0.0) - 0.35 * max(-h - 0.25, 0.0)))
+
+
+@njit(cache=True)
+def other_surface(part, albedo, u, w, r, wrap, textures, material):
+    """Colour of teeth, tongue, spectacles or clothes; returns specular strength, broad and sharp exponent."""
+    if part == TEETH:
+        bilinear(textures.teeth, u, w, albedo)
+        teeth_colour(albedo, r, material)
+        wrap[:] = 0.4
+        return 0.35, 30, 90
+    if part == TONGUE:
+        bilinear(textures.tongue, u, w, albedo)
+        wrap[:] = 0.2
+        return 0.4, 20, 60
+    wrap[:] = 0.1
+    if part == GLASSES:
+        for q in range(3):
+            albedo[q] = material.glasses[q]
+        return 1.0, 40, 160
+    bilinear(textures.cloth, u, w, albedo)
+    cloth_colour(albedo, r, material)
+    return 0.05, 20, 60
+
+
+@njit(cache=True)
 def shade(triangle_id, bary0, bary1, mesh, textures, material, light, position, normal, camera, eyes, gaze, image):
     """Colour every covered pixel of image (H,W,3). position, normal (n,3); camera, gaze (3,); eyes (2,3)."""
     albedo, n, p, v, r, m = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(6)
@@ -239,47 +283,22 @@ def shade(triangle_id, bary0, bary1, mesh, textures, material, light, position, 
             normalise(n)
             normalise(v)
             visible = light_visibility(p[0], p[1], p[2], light.matrix, light.depth, 0.05)
-            part = mesh.part[t]
-            strength, broad, sharp, gloss = 0.0, 20, 60, 0.35
-            wrap[:] = 0.1
+            part, e, gloss = mesh.part[t], 0 if r[0] > 0 else 1, 0.35
             if part == BODY:
                 bilinear(textures.skin, u, w, albedo)
                 for q in range(6):
                     m[q] = _mask(mesh.masks, i, j, k, a, b, c, q)
-                skin_colour(albedo, r, m, material)
-                skin_bump(n, r, m, material.detail)
-                wrap[0], wrap[1], wrap[2] = material.wrap, material.wrap * 0.55, material.wrap * 0.4
-                strength = (0.27 + 0.18 * m[OILY] + 0.5 * m[LIPS]) * (1 - 0.8 * m[UNDER_HAIR])
-                strength *= 1 - 0.6 * m[BEARD] * material.beard
-                broad, sharp, gloss = 10, 38, 0.30 + 0.3 * m[LIPS]
+                strength, broad, sharp, gloss = skin_surface(albedo, n, r, m, wrap, material)
             elif part == EYES:
                 bilinear(textures.iris, u, w, albedo)
-                e = 0 if r[0] > 0 else 1
-                wrap[0], wrap[1], wrap[2] = 0.45, 0.40, 0.38
-                for q in range(3):
-                    albedo[q] *= 0.72
-                    n[q] = p[q] - eyes[e, q]
-                h = (p[1] - eyes[e, 1]) / material.eye_radius
-                occ *= min(1.0, max(0.30, 0.95 - 0.75 * max(h, 0.0) - 0.35 * max(-h - 0.25, 0.0)))
-                normalise(n)
-            elif part == TEETH:
-                bilinear(textures.teeth, u, w, albedo)
-                teeth_colour(albedo, r, material)
-                visible = 0.25 + 0.75 * visible
-                wrap[:] = 0.4
-                strength, broad, sharp = 0.35, 30, 90
-            elif part == TONGUE:
-                bilinear(textures.tongue, u, w, albedo)
-                wrap[:] = 0.2
-                strength = 0.4
-            elif part == GLASSES:
-                for q in range(3):
-                    albedo[q] = material.glasses[q]
-                strength, broad, sharp, occ, visible = 1.0, 40, 160, 1.0, 0.3 + 0.7 * visible
+                occ *= eye_surface(albedo, n, p, eyes[e], wrap, material)
+                strength, broad, sharp = 0.0, 20, 60
             else:
-                bilinear(textures.cloth, u, w, albedo)
-                cloth_colour(albedo, r, material)
-                strength = 0.05
+                strength, broad, sharp = other_surface(part, albedo, u, w, r, wrap, textures, material)
+            if part == TEETH:
+                visible = 0.25 + 0.75 * visible
+            elif part == GLASSES:
+                occ, visible = 1.0, 0.3 + 0.7 * visible
             spec[:] = 0.0
             if strength > 0:
                 specular(spec, n, v, light.lights, strength, broad, sharp, gloss, visible)
