@@ -37,7 +37,7 @@ def in_short(results: Results) -> list[str]:
     header = ["Gain over copy-reference, dB", "moving pixels", "moving pixels, cross-identity"]
     rows = []
     for name in ("semo", "semo-released"):
-        for dataset in results.roles.values():
+        for dataset in dict.fromkeys(results.roles.values()):
             found = [results.measured(task, dataset, name) for task in ("reconstruct", "cross")]
             if not any(found):
                 continue
