@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -130,7 +131,7 @@ class Person:
         self.scene = Scene(Head(assets, self.identity), size)
         self.landmarks = landmark_vertices(assets)
 
-    def film(self, motion: Motion, tracks: Tracks, look: Look, frames: Iterator[int]) -> Iterator[Frame]:
+    def film(self, motion: Motion, tracks: Tracks, look: Look, frames: Iterable[int]) -> Iterator[Frame]:
         """Render the given frame numbers of a motion under a light and camera track."""
         scene, degree = self.scene, np.pi / 180
         for t in frames:
@@ -161,7 +162,7 @@ def ground_truth(identity: Identity, spec: ClipSpec, motion: Motion, tracks: Tra
     points = np.stack([f.points for f in frames])
     signals, unit_names = _curves(motion)
     signals["units"] = np.round(signals["units"] * 512) / 512
-    truth = {name: curve.astype(np.float16) for name, curve in signals.items()}
+    truth: dict[str, Any] = {name: curve.astype(np.float16) for name, curve in signals.items()}
     truth.update(
         identity=np.int32(spec.number), clip=np.int32(spec.take), fps=np.int32(FPS), unit_names=unit_names,
         viseme_names=np.array(VISEMES), emotion=np.array(motion.emotion),

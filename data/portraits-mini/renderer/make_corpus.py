@@ -93,10 +93,10 @@ class Studio:
         self._person: Person | None = None
 
     def person(self, spec: ClipSpec) -> Person:
-        last = self._person
-        if last is None or (last.identity.number, last.size) != (spec.number, spec.size):
-            self._person = Person(self.assets, spec.number, spec.size)
-        return self._person
+        person = self._person
+        if person is None or (person.identity.number, person.size) != (spec.number, spec.size):
+            person = self._person = Person(self.assets, spec.number, spec.size)
+        return person
 
     def render_clip(self, spec: ClipSpec) -> None:
         """Write <subset>/<clip>.mp4 and .npz unless both exist."""
