@@ -16,6 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
+BUDGETS = yaml.safe_load((ROOT / "workflow/config/mini.yaml").read_text())["budgets"]
 COPIED = ("Snakefile", "workflow", "profiles", "baselines", "dvc.yaml", "environment.yml", ".dvcignore", ".gitignore")
 STUBBED = ("clips.py", "train/__main__.py", "generate.py", "evaluate.py", "report/__main__.py")
 

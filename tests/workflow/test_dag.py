@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project, make_project
+from .conftest import BUDGETS, Project, make_project
 
 METHOD = """
 class Method:
@@ -33,20 +33,22 @@ def test_default_run_plans_everything(planned: Project) -> None:
     output = planned.dry_run()
     jobs = counts(output)
     assert jobs.pop("total") == sum(jobs.values())
+    ablations = len(BUDGETS["ablations"])
+    measured = 3 * 3 * 3 + 2 * ablations  # copy-reference, codec, semo on three tasks and data sets; ablations
     assert jobs == {
         "prepare_clips": 3,
         "resolve_config": 1,
         "train": 4,
-        "train_ablation": 5,
-        "generate": 3 * 3 * 3 + 5 * 2,  # copy-reference, codec, semo on three tasks and data sets; ablations
-        "evaluate": 3 * 3 * 3 + 5 * 2,
+        "train_ablation": ablations,
+        "generate": measured,
+        "evaluate": measured,
         "table": 1,
         "figure": 1,
         "page": 1,
         "reproduce_all": 1,
     }
-    assert "Train SeMo stage1, 3000 steps" in output
-    assert "Generate cross portraits-mini-broadcast ablation-T1D512-nomask" in output
+    assert f"Train SeMo stage1, {BUDGETS['stage1_steps']} steps" in output
+    assert f"Generate cross portraits-mini-broadcast ablation-{BUDGETS['ablations'][0]}" in output
     assert "Generate talk portraits-mini-broadcast ablation-" not in output
 
 
@@ -54,7 +56,7 @@ def test_a_committed_page_does_not_stop_a_fresh_clone(planned: Project) -> None:
     page = planned.path / "reports/tables.md"
     page.write_text("tables of an earlier run\n")
     try:
-        assert counts(planned.dry_run())["evaluate"] == 37
+        assert counts(planned.dry_run())["evaluate"] > 3 * 3 * 3
     finally:
         page.unlink()
 

@@ -63,7 +63,7 @@ def test_a_changed_entry_reruns_its_dataset_stage_alone(reproduced: Project) -> 
         stale = reproduced.run("dvc", "status", "dataset")
     finally:
         (reproduced.path / name).write_text(text)
-    assert "dataset@real-clips" in stale
+    assert "dataset@real-street" in stale
     assert "dataset@mead" not in stale
 
 

@@ -8,7 +8,7 @@ import pytest
 from plan import machine
 from scripts.begin import begin, job_key
 
-from .conftest import Project, make_project, shorten
+from .conftest import BUDGETS, Project, make_project, shorten
 from .test_dag import counts
 
 
@@ -55,8 +55,13 @@ def test_a_comment_or_docstring_reruns_nothing(finished: Project, name: str, old
         ("semo/metrics/psnr.py", "VALUE = 1", "VALUE = 2", "evaluate"),
         ("semo/train/__init__.py", "VALUE = 1", "VALUE = 2", "train"),
         ("semo/clips.py", "LIMIT = 1", "LIMIT = 2", "prepare_clips"),
-        ("workflow/config/mini.yaml", "sampler_steps: 2", "sampler_steps: 3", "generate"),
-        ("workflow/config/mini.yaml", "ablation_steps: 800", "ablation_steps: 900", "train_ablation"),
+        ("workflow/config/mini.yaml", f" sampler_steps: {BUDGETS['sampler_steps']}", " sampler_steps: 9", "generate"),
+        (
+            "workflow/config/mini.yaml",
+            f"ablation_steps: {BUDGETS['ablation_steps']}",
+            "ablation_steps: 901",
+            "train_ablation",
+        ),
     ],
 )
 def test_a_change_of_code_or_setting_reruns_its_jobs(
