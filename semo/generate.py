@@ -29,6 +29,7 @@ from semo.tasks import TASKS, Item, task_items, why_nothing
 REQUEST = "request.json"
 JOURNAL = "finished.tsv"
 RECORD = "run.json"
+Made = tuple[int, float, float]  # frames, seconds, processor seconds
 
 
 class GenerationError(RuntimeError):
@@ -56,12 +57,16 @@ class Job:
 
 
 class Clock:
-    """Time spent making frames: the time inside a method less the time it waits for frames we read for it."""
+    """Time spent making frames: the time inside a method less the time it waits for frames we read for it.
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter):
+    `seconds` passed on the wall; `cpu_seconds` of the processor, which other programs on the machine hardly change.
+    """
+
+    def __init__(self, now: Callable[[], tuple[float, float]] = lambda: (time.perf_counter(), time.process_time())):
         self._now = now
-        self._reading = 0.0
+        self._reading = [0.0, 0.0]
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
 
     def reading(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """The same frames; waiting for them is not counted."""
@@ -69,7 +74,7 @@ class Clock:
         while True:
             start = self._now()
             frame = next(frames, None)
-            self._reading += self._now() - start
+            self._reading = [r + now - then for r, now, then in zip(self._reading, self._now(), start, strict=True)]
             if frame is None:
                 return
             yield frame
@@ -80,7 +85,9 @@ class Clock:
         while True:
             start, before = self._now(), self._reading
             frame = next(frames, None)
-            self.seconds += self._now() - start - (self._reading - before)
+            end, after = self._now(), self._reading
+            self.seconds += end[0] - start[0] - (after[0] - before[0])
+            self.cpu_seconds += end[1] - start[1] - (after[1] - before[1])
             if frame is None:
                 return
             yield frame
@@ -112,7 +119,7 @@ def generate(job: Job) -> dict[str, Any]:
             f"{job.method}: all {len(items)} clips of {clips.dataset} failed in task {job.task}; "
             f"the first: {failed[0]['clip']}: {failed[0]['reason']}"
         )
-    frames, seconds = (sum(values) for values in zip(*finished.values()))
+    frames, seconds, cpu_seconds = (sum(values) for values in zip(*finished.values(), strict=True))
     return _write_json(
         job.out / RECORD,
         record
@@ -121,9 +128,10 @@ def generate(job: Job) -> dict[str, Any]:
             "clips": len(finished),
             "people": len({item.identity for item in items if item.id in finished}),
             "failed": failed,
-            "longest": max(frames for frames, _ in finished.values()),
+            "longest": max(frames for frames, *_ in finished.values()),
             "frames": frames,
             "seconds": round(seconds, 4),
+            "cpu_seconds": round(cpu_seconds, 4),
             "fps": round(frames / seconds, 3) if seconds > 0 else None,
             "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
         },
@@ -186,8 +194,8 @@ def _facts(job: Job, method: Method, reason: str | None) -> dict[str, Any]:
     }
 
 
-def _resume(out: Path, request: dict[str, Any]) -> dict[str, tuple[int, float]]:
-    """Clips finished by an earlier run of the same request: id -> (frames, seconds); clears the folder otherwise."""
+def _resume(out: Path, request: dict[str, Any]) -> dict[str, Made]:
+    """Clips finished by an earlier run of the same request: id -> what it took; clears the folder otherwise."""
     (out / RECORD).unlink(missing_ok=True)
     try:
         same = json.loads((out / REQUEST).read_text()) == request
@@ -197,18 +205,16 @@ def _resume(out: Path, request: dict[str, Any]) -> dict[str, tuple[int, float]]:
         for path in [*out.glob("*.mkv"), out / JOURNAL]:
             path.unlink(missing_ok=True)
         _write_json(out / REQUEST, request)
-    finished: dict[str, tuple[int, float]] = {}
+    finished: dict[str, Made] = {}
     if (out / JOURNAL).is_file():
         for line in (out / JOURNAL).read_text().splitlines():
-            cells = line.split("\t")  # the fourth, a dot, tells a whole line from one cut off by a kill
-            if len(cells) == 4 and cells[3] == "." and (out / f"{cells[0]}.mkv").is_file():
-                finished[cells[0]] = (int(cells[1]), float(cells[2]))
+            cells = line.split("\t")  # the last, a dot, tells a whole line from one cut off by a kill
+            if len(cells) == 5 and cells[4] == "." and (out / f"{cells[0]}.mkv").is_file():
+                finished[cells[0]] = (int(cells[1]), float(cells[2]), float(cells[3]))
     return finished
 
 
-def _make_all(
-    job: Job, method: Method, items: list[Item], finished: dict[str, tuple[int, float]]
-) -> list[dict[str, str]]:
+def _make_all(job: Job, method: Method, items: list[Item], finished: dict[str, Made]) -> list[dict[str, str]]:
     """Make what is missing; extends `finished` and returns the failures."""
     failed: list[dict[str, str]] = []
     todo = [item for item in items if item.id not in finished]
@@ -227,7 +233,7 @@ def _make_all(
     return failed
 
 
-def _make(job: Job, method: Method, item: Item) -> tuple[int, float]:
+def _make(job: Job, method: Method, item: Item) -> Made:
     """Write one video; returns its frames and the seconds the method took."""
     clock = Clock()
     annotations = {"truth": lambda: clock.reading(item.true_frames())} if method.needs_truth else {}
@@ -243,8 +249,8 @@ def _make(job: Job, method: Method, item: Item) -> tuple[int, float]:
     write_lossless(path, _checked(clock.making(frames), source.shape, item.frames), fps=FPS, audio=audio)
     # The journal follows the rename: a line without its video, or a video without its line, is made again.
     with open(job.out / JOURNAL, "a") as journal:
-        journal.write(f"{item.id}\t{item.frames}\t{clock.seconds:.6f}\t.\n")
-    return item.frames, clock.seconds
+        journal.write(f"{item.id}\t{item.frames}\t{clock.seconds:.6f}\t{clock.cpu_seconds:.6f}\t.\n")
+    return item.frames, clock.seconds, clock.cpu_seconds
 
 
 def _checked(frames: Iterator[np.ndarray], shape: tuple[int, ...], count: int) -> Iterator[np.ndarray]:

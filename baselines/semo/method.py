@@ -10,6 +10,8 @@ import numpy as np
 
 from baselines.method import ClipContext, MethodUnavailable
 
+STAGES = ("stage1", "stage1b", "stage2", "reflow")
+
 
 class Method:
     name = "SeMo"
@@ -46,7 +48,8 @@ class Method:
             made["motion_steps"] = options.get("motion_steps") or config.motion_sampler_steps
         if options.get("mask_ratio"):
             made["mask_ratio"] = options["mask_ratio"]
-        stages = [f"{stage} {facts['steps']}" for stage, facts in config.training.items() if "steps" in facts]
+        trained = {stage: config.training[stage] for stage in STAGES if stage in config.training}
+        stages = [f"{stage} {facts['steps']}" for stage, facts in trained.items() if "steps" in facts]
         return made | ({"trained": " + ".join(stages) + " steps"} if stages else {})
 
     def reconstruct(

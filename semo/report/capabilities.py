@@ -25,7 +25,17 @@ def capability_block(table: Table, results: Results) -> Block:
 
 def generation_speed(done: list[Measured]) -> float | None:
     """Frames per second over all data sets; None where no time was measured."""
-    seconds = sum(m.record["seconds"] for m in done)
+    return _rate(done, "seconds")
+
+
+def undisturbed_speed(done: list[Measured]) -> float | None:
+    """Frames per second as if nothing else ran: per processor second on one CPU thread, else as measured."""
+    alone = all(m.record["device"] == "cpu" and m.record["threads"] == 1 for m in done)
+    return _rate(done, "cpu_seconds" if alone else "seconds")
+
+
+def _rate(done: list[Measured], key: str) -> float | None:
+    seconds = sum(m.record[key] for m in done)
     return sum(m.record["frames"] for m in done) / seconds if seconds > 0 else None
 
 
@@ -35,7 +45,7 @@ def _cells(table: Table, done: list[Measured], found: list[Measured]) -> dict[Co
         return {column: Cell(reason=reason) for column in table.columns}
     record = done[0].record
     longest = max(m.record["longest"] for m in done)
-    speed = generation_speed(done)
+    speed = undisturbed_speed(done)
     windows = -(-longest // WINDOW)
     labels = record["labels"]
     texts = {

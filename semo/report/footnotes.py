@@ -129,7 +129,8 @@ def _role(role: str) -> str:
 def _length(results: Results) -> str:
     frames = results.config.get("budgets", {}).get("eval_frames", 0)
     clips = results.config.get("budgets", {}).get("eval_clips", 0)
-    return f"{f'the first {frames} frames' if frames else 'all frames'} of {clips if clips else 'all'} test clips"
+    length = f"the first {frames} frames" if frames else "all frames"
+    return f"{length} of {clips if clips else 'all'} test clips per data set"
 
 
 def _records(results: Results) -> list[tuple[str, str, str, Measured]]:

@@ -53,6 +53,7 @@ def record(task: str, dataset: str, method: str, **changes: Any) -> dict[str, An
         "labels": [],
         "settings": {} if method == "copy-reference" else {"steps": 2},
         "device_name": "Test CPU",
+        "device": "cpu",
         "threads": 1,
         "status": "complete",
         "clips": 12,
@@ -61,6 +62,7 @@ def record(task: str, dataset: str, method: str, **changes: Any) -> dict[str, An
         "longest": 50,
         "frames": 600,
         "seconds": 6.0,
+        "cpu_seconds": 5.0,
         "fps": 100.0,
         "peak_memory_mib": 400.0,
     } | changes

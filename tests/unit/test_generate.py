@@ -322,10 +322,10 @@ def test_time_of_reading_is_not_counted():
             now[0] += seconds
             yield frame
 
-    clock = Clock(now=lambda: now[0])
+    clock = Clock(now=lambda: (now[0], now[0] / 2))
     frame = np.zeros(1)
     assert len(list(clock.making(tick(2.0, clock.reading(tick(30.0, [frame] * 5)))))) == 5
-    assert clock.seconds == pytest.approx(10.0)
+    assert clock.seconds == pytest.approx(10.0) and clock.cpu_seconds == pytest.approx(5.0)
 
 
 # ---- bounds and videos made elsewhere

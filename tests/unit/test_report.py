@@ -99,7 +99,7 @@ def test_two_runs_differ_in_speed_only(tree, tmp_path):
         inputs = tree(complete_run(tree.results))
         for beside in (tree.results / "metrics").rglob("*.json"):
             content = json.loads(beside.read_text())
-            content["run"] |= {"seconds": seconds * 0.5, "fps": 600 / seconds, "peak_memory_mib": seconds}
+            content["run"] |= {"seconds": seconds * 5, "cpu_seconds": seconds / 2, "peak_memory_mib": seconds}
             beside.write_text(json.dumps(content))
         out = tmp_path / f"out{seconds}" / "tables.md"
         write_page(inputs, out, ROOT)
@@ -189,10 +189,22 @@ def test_videos_made_elsewhere_become_a_row(tree):
     assert "leftover" not in section, "a row of an earlier plan is not shown"
 
 
+def test_a_busy_machine_does_not_change_the_verdict(tree):
+    made = complete_run(tree.results)
+    for dataset in ROLES.values():
+        measured(tree.results, "talk", dataset, "semo", seconds=600.0, cpu_seconds=6.0)
+    inputs = tree(made)
+    assert "4 × 16 | yes |" in table_section(page(build(inputs), inputs), 1)
+    for dataset in ROLES.values():
+        measured(tree.results, "talk", dataset, "semo", seconds=600.0, cpu_seconds=6.0, threads=4)
+    inputs = tree(made)
+    assert "4 × 16 | no |" in table_section(page(build(inputs), inputs), 1), "threads wait for each other: wall time"
+
+
 def test_speed_page(tree, tmp_path):
     write_page(tree(complete_run(tree.results)), tmp_path / "tables.md", ROOT)
     speed = (tmp_path / "speed.md").read_text()
-    assert re.search(r"\| talk \| SeMo \| 100\.0 \| 1 \| yes \|", speed)
+    assert re.search(r"\| talk \| SeMo \| 100\.0 \| 120\.0 \| 1 \| yes \|", speed)
     assert "| semo | stage1 | 3,000 | 60 | 100 |" in speed
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 DPI = 110
 TILE = 128
 GAP = 6
-LABEL_CHARACTERS = 17
+LABEL_CHARACTERS = 19
 # Colour-blind safe (Okabe-Ito); one colour per meaning in every figure.
 COLOURS = {
     "semo": "#0072B2",
@@ -60,7 +60,7 @@ def message(title: str, text: str) -> Figure:
 class Sheet:
     """Rows of equal square pictures with a label on the left, titles on top and a line below each picture."""
 
-    def __init__(self, columns: int, tile: int = TILE, label: int = 118):
+    def __init__(self, columns: int, tile: int = TILE, label: int = 130):
         self.columns, self.tile, self.label = columns, tile, label
         self._rows: list[tuple[str, list[np.ndarray | str | None], list[str]]] = []
         self._heads: dict[int, list[str]] = {}

@@ -14,23 +14,25 @@ ABLATIONS = (("ablation-T1D512", "with mask"), ("ablation-T1D512-nomask", "witho
 
 
 def figure(inputs: Inputs) -> Figure:
-    methods = [*ABLATIONS, *shown_methods(inputs)]
+    ablations = [(name, title) for name, title in ABLATIONS if name in inputs.results.methods]
+    methods = [*ablations, *shown_methods(inputs)]
     titles = ["reference A", "driver B", "truth: A as B", *(title for _, title in methods)]
     sheet = Sheet(len(titles))
     sheet.head(titles)
     for videos in videos_of(inputs, "cross"):
         # The ablation runs are measured on one data set: it gets the room.
-        has_ablations = any(_mean(inputs.results, videos, name) for name, _ in ABLATIONS)
-        shown = [(n, t) for n, t in methods if has_ablations or not n.startswith("ablation-")]
-        for item in videos.one_per_person(PAIRS if has_ablations else 1):
+        has_ablations = any(_mean(inputs.results, videos, name) is not None for name, _ in ablations)
+        for item in videos.one_per_person(PAIRS if has_ablations or not ablations else 1):
             truth, source = videos.truth(item), item.source_frame()
             index = most_moved(truth, source)
             driver = list(item.driving_frames())[index]
-            frames = [videos.frame(n, item, index) if (n, t) in shown else None for n, t in methods]
-            captions = [decibels(truth[index], source), "", ""]
-            captions += ["" if frame is None else decibels(truth[index], frame) for frame in frames]
-            sheet.row(f"{item.id}\nframe {index}", [source, driver, truth[index], *frames], captions)
-    return sheet.figure("One person driven by another", _note(inputs))
+            frames = [videos.frame(name, item, index) for name, _ in methods]
+            captions = [decibels(truth[index], source), "", "", *(decibels(truth[index], f) for f in frames)]
+            label = f"{item.source.stem}\nas {item.driving.stem}\nframe {index}"
+            sheet.row(label, [source, driver, truth[index], *frames], captions)
+    absent = [title for name, title in ABLATIONS if (name, title) not in ablations]
+    note = f" SeMo {' and '.join(absent)}: not run: not part of this run." if absent else ""
+    return sheet.figure("One person driven by another", _note(inputs) + note)
 
 
 def _mean(results: Results, videos: Videos, method: str) -> float | None:
