@@ -179,7 +179,7 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
         tail += [f"- {line}" for line in footnotes.against_reference(table, inputs.results, inputs.ablations)]
         tail.append(f"- {escape(footnotes.ablation_note(inputs.results, inputs.ablations, table.number))}")
     if table.kind == "capabilities":
-        tail.append("- Real-time: at least 25 frames/s from sound, undisturbed; number and device in [speed.md](speed.md).")
+        tail.append("- Real-time: at least 25 frames/s from sound, undisturbed; see [speed.md](speed.md).")
         tail.append("- Long-term: the longest clip generated in one roll-out, in windows of 16 frames.")
     tail += [f"- {escape(note)}" for note in table.notes]
     tail += [f"- On the paper: {escape(note)}" for note in table.paper_notes]
