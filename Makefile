@@ -1,4 +1,4 @@
-# make reproduce | test | smoke | lint | restore | clean-results: each makes .venv first where it is missing.
+# make reproduce | test | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 8
 WORKERS ?= 2
@@ -6,13 +6,20 @@ BIN := .venv/bin
 READY := .venv/.installed
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: reproduce smoke ablations test lint restore clean-results env
+.PHONY: reproduce smoke real media ablations test lint restore clean-results env
 
 reproduce: $(READY)
 	$(SNAKEMAKE) reproduce_all
 
 smoke: $(READY)
 	$(SNAKEMAKE) reproduce_all --configfile workflow/config/smoke.yaml
+
+real: media $(READY)
+	$(SNAKEMAKE) reproduce_all --configfile workflow/config/real.yaml
+
+media:
+	@test -d "$$SEMO_MEDIA" || { echo "Set SEMO_MEDIA to a folder of real clips with their manifest.csv: its entries\
+	 in workflow/config/datasets.yaml are real-broadcast, real-street and real-studio." >&2; exit 2; }
 
 ablations: $(READY)
 	$(SNAKEMAKE) ablations --configfile workflow/config/grid.yaml

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import yaml
@@ -18,6 +18,7 @@ from semo.errors import DatasetError
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATASETS_FILE = PROJECT / "workflow" / "config" / "datasets.yaml"
+WHERE_PRESENT = "where-present"  # value of `enabled`: only where the folder is there
 SOURCES = ("shipped", "folder", "restricted")
 VIDEO_SUFFIXES = frozenset(".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split())
 
@@ -34,6 +35,7 @@ class Dataset:
     weights: str | None = None
     enlarge: float = ENLARGE
     clip_list: str | None = None
+    files: str = ""
     identity: str | None = None
     identity_column: str = "identity"
     split: dict = field(default_factory=dict)
@@ -101,7 +103,18 @@ def read_dataset(name: str, file: Path = DATASETS_FILE, path: str | None = None)
         raise DatasetError(f"{file}: data set {name} has the source {entry['source']!r}; use {', '.join(SOURCES)}")
     if entry["source"] == "shipped":
         entry.setdefault("detector", "none")
-    return Dataset(id=name, **{"subset": name} | entry)
+    for key in ("files", "identity"):
+        try:
+            re.compile(entry.get(key) or "")
+        except re.error as error:
+            raise DatasetError(f"{file}: data set {name}: {key} is no regular expression ({error})") from error
+    dataset = Dataset(id=name, **{"subset": name} | entry)
+    return replace(dataset, enabled=_present(dataset.path)) if dataset.enabled == WHERE_PRESENT else dataset
+
+
+def _present(path: str) -> bool:
+    filled = os.path.expandvars(path)
+    return "$" not in filled and (PROJECT / os.path.expanduser(filled)).is_dir()
 
 
 def candidates(dataset: Dataset) -> tuple[list[Candidate], list[CandidatePair], list[Refusal]]:
@@ -155,8 +168,10 @@ def _folder(dataset: Dataset) -> tuple[list[Candidate], list[Refusal]]:
         files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
         rows = [{"file": path.as_posix()} for path in sorted(files)
                 if _is_video(path.name) and not any(part.startswith(".") for part in path.parts)]
+    rows = [row for row in rows if re.search(dataset.files, row["file"])]
     if not rows:
-        raise DatasetError(f"data set {dataset.id}: {folder} holds no videos")
+        matching = f" whose path matches {dataset.files}" if dataset.files else ""
+        raise DatasetError(f"data set {dataset.id}: {folder} holds no videos{matching}")
     named = []
     for row in rows:
         try:

@@ -250,7 +250,8 @@ def test_entries_are_checked(tmp_path):
     file = tmp_path / "d.yaml"
     assert read_dataset("own", write_entry(file, source="folder", path="x")).subset == "own"
     for entry, words in [({"source": "folder"}, "lacks the key 'path'"), ({"source": "web", "path": "x"}, "'web'"),
-                         ({"source": "folder", "path": "x", "crop": 2}, "unknown key 'crop'")]:
+                         ({"source": "folder", "path": "x", "crop": 2}, "unknown key 'crop'"),
+                         ({"source": "folder", "path": "x", "files": "(["}, "files is no regular expression")]:
         with pytest.raises(DatasetError, match=words):
             read_dataset("own", write_entry(file, **entry))
     with pytest.raises(DatasetError, match="no data set 'other'; it has own"):
@@ -262,6 +263,21 @@ def test_entries_are_checked(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no videos"):
         candidates(folder_of(tmp_path / "empty"))
+
+
+def test_a_pattern_chooses_files_and_a_folder_may_be_absent(tmp_path, monkeypatch):
+    for name in ("a/one.mp4", "a/two.mp4", "b/three.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found, _, refused = candidates(folder_of(tmp_path, files="^a/(?!two)"))
+    assert [candidate.relative for candidate in found] == ["a/one.mp4"] and not refused
+    with pytest.raises(DatasetError, match=r"holds no videos whose path matches \^c/"):
+        candidates(folder_of(tmp_path, files="^c/"))
+    file = write_entry(tmp_path / "d.yaml", source="folder", path="$OWN_VIDEOS", enabled="where-present")
+    monkeypatch.delenv("OWN_VIDEOS", raising=False)
+    assert read_dataset("own", file).enabled is False
+    monkeypatch.setenv("OWN_VIDEOS", str(tmp_path))
+    assert read_dataset("own", file).enabled is True
 
 
 def test_every_committed_entry_is_valid():

@@ -31,7 +31,7 @@ def changed(path: str, value: object) -> dict:
     return config
 
 
-@pytest.mark.parametrize("scale", ["smoke", "mini", "small", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "real", "mini", "small", "paper"])
 def test_every_scale_fits_the_schema(scale: str) -> None:
     config = yaml.safe_load((ROOT / f"workflow/config/{scale}.yaml").read_text())
     settings.check(config, SCHEMAS / "config.schema.yaml", "config")
@@ -46,7 +46,7 @@ def test_every_scale_fits_the_schema(scale: str) -> None:
         ("budgets.stage1_step", 1, "config: budgets has the unknown key 'stage1_step'; did you mean 'stage1_steps'?"),
         ("frame_size", 60, "config: frame_size is 60, but must be a multiple of 16."),
         ("seed", None, "config lacks the key 'seed'."),
-        ("scale", "huge", "config: scale is 'huge', but must be one of smoke, mini, small, paper."),
+        ("scale", "huge", "config: scale is 'huge', but must be one of smoke, real, mini, small, paper."),
         ("budgets.stage1_steps", "many", "config: budgets.stage1_steps is 'many', but must be of type integer."),
     ],
 )
@@ -121,6 +121,18 @@ def test_released_weights_are_a_row_where_they_fit(tmp_path: Path) -> None:
     assert "semo-released" not in Run(changed("frame_size", 128), DATASETS, ABLATIONS, PLUGINS, tmp_path).methods
     with pytest.raises(settings.SettingsError, match="makes 64 pixels, not frame_size 128"):
         Run(changed("frame_size", 128) | {"init": "released"}, DATASETS, ABLATIONS, PLUGINS, tmp_path)
+
+
+def test_a_folder_is_enabled_where_it_is_present(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = yaml.safe_load((ROOT / "workflow/config/real.yaml").read_text())
+    for folder, there in ((None, False), (tmp_path / "gone", False), (tmp_path, True)):
+        monkeypatch.setenv("SEMO_MEDIA", str(folder)) if folder else monkeypatch.delenv("SEMO_MEDIA", raising=False)
+        entries = settings.read_entries(ROOT / "workflow/config/datasets.yaml", "datasets", SCHEMAS)
+        if there:
+            assert set(Run(real, entries, ABLATIONS, PLUGINS, ROOT).datasets) == set(real["datasets"].values())
+        else:
+            with pytest.raises(settings.SettingsError, match=r"set enabled: true, or let \$SEMO_MEDIA name its folder"):
+                Run(real, entries, ABLATIONS, PLUGINS, ROOT)
 
 
 def test_a_disabled_dataset_is_left_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,7 +79,8 @@ class Run:
         if not enabled:
             raise SettingsError(
                 f"config: none of the datasets {', '.join(dict.fromkeys(roles.values()))} is enabled in "
-                "workflow/config/datasets.yaml; obtain one as its entry says and set enabled: true."
+                "workflow/config/datasets.yaml; obtain one as its entry says and set enabled: true"
+                f"{_places(datasets[name] for name in roles.values())}."
             )
         return enabled
 
@@ -150,6 +152,12 @@ class Run:
             "stages": self.stages,
             "methods": {name: asdict(self.methods[name]) for name in methods},
         }
+
+
+def _places(entries: Iterable[dict]) -> str:
+    """Where the folders named by environment variables should be, as the end of a sentence."""
+    paths = sorted({entry["path"] for entry in entries if "$" in entry["path"]})
+    return f", or let {', '.join(paths)} name its folder" if paths else ""
 
 
 def _frame_size(pipeline: Path) -> int | None:

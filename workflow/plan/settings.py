@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,15 @@ def read_entries(path: Path, key: str, schemas: Path) -> dict[str, dict]:
     except yaml.YAMLError as error:
         raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     check(data, schemas / f"{key}.schema.yaml", str(path))
-    return data[key] or {}
+    return {name: _settled(entry, path.resolve().parents[2]) for name, entry in (data[key] or {}).items()}
+
+
+def _settled(entry: dict, root: Path) -> dict:
+    """The entry with `enabled: where-present` replaced by whether its folder is there."""
+    if entry.get("enabled") != "where-present":
+        return entry
+    folder = os.path.expandvars(entry["path"])
+    return entry | {"enabled": "$" not in folder and (root / os.path.expanduser(folder)).is_dir()}
 
 
 def read_ablations(path: Path, schemas: Path) -> list[dict]:
