@@ -22,7 +22,7 @@ rule train:
         settings=preset_settings,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
-    threads: 2
+    threads: 1 if config["preset"] == "smoke" else 2
     priority: 10  # the chain of stages is the longest path: ablations fill the cores beside it
     resources:
         mem_mb=needs.memory_mb(config["preset"], "train"),
