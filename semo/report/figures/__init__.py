@@ -37,7 +37,7 @@ def draw(name: str, inputs: Inputs, out: Path) -> None:
         figure = message(name.replace("_", " "), f"not run: {missing}")
     stream = io.BytesIO()
     # Without the version of matplotlib in the file, equal pictures are equal files.
-    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     partial.write_bytes(stream.getvalue())

@@ -9,12 +9,13 @@ from semo.report.figures._videos import decibels, most_moved, shown_methods, vid
 from semo.report.tables import Inputs
 
 PEOPLE = 3
+SHORT = {"semo-released": "released"}
 
 
 def figure(inputs: Inputs) -> Figure:
     methods = shown_methods(inputs)
     titles = ["reference", "target", "codec"]
-    titles += [title for _, title in methods] + [f"|diff| × 4, {title}" for _, title in methods]
+    titles += [title for _, title in methods] + [f"{SHORT.get(name, title)} |diff| × 4" for name, title in methods]
     sheet = Sheet(len(titles))
     sheet.head(titles)
     for videos in videos_of(inputs, "reconstruct"):
