@@ -308,4 +308,5 @@ class _VideoDecoder:
 
 
 def _load(kind, folder: Path):
-    return kind.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False).float()
+    network = kind.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False)
+    return torch.nn.Module.float(network)  # diffusers' own float() warns about layers to keep in float32: there are none
