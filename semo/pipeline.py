@@ -309,4 +309,4 @@ class _VideoDecoder:
 
 def _load(kind, folder: Path):
     network = kind.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False)
-    return torch.nn.Module.float(network)  # diffusers' own float() warns about layers to keep in float32: there are none
+    return torch.nn.Module.float(network)  # diffusers' own float() warns of layers to keep: there are none
