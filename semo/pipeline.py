@@ -121,6 +121,7 @@ class SeMoPipeline:
             save_file({"mean": mean.contiguous(), "std": std.contiguous()}, partial / "motion_stats.safetensors")
         for name, network in networks.items():
             network = network if dtype is None else torch.nn.Module.to(copy.deepcopy(network), dtype)
+            network.register_to_config(_name_or_path="")  # where the weights came from is a path of this machine
             network.save_pretrained(partial / name, safe_serialization=True)
         config = dataclasses.asdict(self.config)
         (partial / "pipeline.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")

@@ -110,6 +110,8 @@ def test_saving_and_loading(tmp_path, dtype):
     assert np.abs(a - b).max() <= (0 if dtype is None else 6)  # half precision keeps 11 bits of each weight
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     assert not list(tmp_path.rglob("*.bin")) and list(tmp_path.rglob("*.safetensors"))
+    again.save_pretrained(tmp_path / "again")
+    assert not any(str(tmp_path) in path.read_text() for path in (tmp_path / "again").rglob("*.json"))
 
 
 def test_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
