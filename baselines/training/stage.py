@@ -53,7 +53,10 @@ class PairStage(nn.Module):
 
     def __init__(self, networks: Mapping[str, nn.Module], bank: FrameBank, maps: Maps, seed: int):
         super().__init__()
-        self.networks = nn.ModuleDict(networks).to(memory_format=torch.channels_last)
+        self.networks = nn.ModuleDict(networks)
+        for parameter in self.networks.parameters():
+            if parameter.dim() == 4:  # images and convolutions in this order are up to 1.5 times faster on a CPU
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.__dict__.update(bank=bank, seed=seed, pyramid=Pyramid(maps))
 
     @abstractmethod
