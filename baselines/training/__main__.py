@@ -59,7 +59,7 @@ def make_stage(method: str, size: str, bank: FrameBank, maps: Any, seed: int) ->
         raise ValueError(f"{method} has no size {size!r}; it has {', '.join(sizes)}")
     side = getattr(sizes[size], "frame_size", None) or sizes[size].size
     if bank.frame_size != side:
-        raise ValueError(f"{method} at size {size} works at {side} px and the clips are prepared at {bank.frame_size} px")
+        raise ValueError(f"{method} ({size}) works at {side} px and the clips are prepared at {bank.frame_size} px")
     torch.manual_seed(seed)
     return part(method, "training").Training(part(method, "config").build(sizes[size]), bank, maps, seed)
 

@@ -83,7 +83,7 @@ class PairStage(nn.Module):
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
-        """On fixed training pairs: PSNR of moving pixels, of copying the source, and what shuffled motion costs (dB)."""
+        """On fixed training pairs, dB: PSNR of moving pixels, of copying the source, and what shuffled motion costs."""
         device = next(self.parameters()).device
         clips, source, driving = self.bank.pairs(32, step_generator(self.seed, 0, stream=101))
         frames = self.bank.gather(clips, torch.stack([source, driving], dim=1)).to(device)

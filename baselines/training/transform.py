@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from baselines.blocks.grids import grid
+
 CONTROL = 5  # control points along a side
 SIGMA_AFFINE = 0.05
 SIGMA_BEND = 0.005
@@ -22,12 +24,6 @@ def draw(batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Parameters of `batch` random deformations: affine (B, 2, 3) and bends (B, CONTROL², 2)."""
     affine = torch.eye(2, 3) + SIGMA_AFFINE * torch.randn(batch, 2, 3, generator=generator)
     return affine, SIGMA_BEND * torch.randn(batch, CONTROL**2, 2, generator=generator)
-
-
-def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """(H, W, 2) x, y of pixel centres, -1 and 1 at the first and last: the grid all keypoint methods use."""
-    y, x = (torch.linspace(-1, 1, n, device=like.device, dtype=like.dtype) for n in (height, width))
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -53,13 +49,13 @@ class Deformation:
     def image(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> the image seen through the map: output(z) = image(map(z))."""
         batch, _, height, width = image.shape
-        grid = pixel_grid(height, width, image).view(1, -1, 2).expand(batch, -1, -1)
-        where = self.points(grid).view(batch, height, width, 2)
+        positions = grid(height, width, image).view(1, -1, 2).expand(batch, -1, -1)
+        where = self.points(positions).view(batch, height, width, 2)
         return F.grid_sample(image, where, padding_mode="reflection", align_corners=True)
 
     def _offsets(self, points: Tensor) -> Tensor:
         """(B, N, 2) -> from every control point, (B, N, K, 2)."""
-        control = pixel_grid(CONTROL, CONTROL, points).view(1, 1, -1, 2)
+        control = grid(CONTROL, CONTROL, points).view(1, 1, -1, 2)
         return points[:, :, None] - control
 
 
