@@ -37,14 +37,13 @@ SIZES = {
     "official": FOMMConfig(),
     "mini": FOMMConfig(
         frame_size=64,
-        scale_factor=0.5,
-        hourglass_blocks=3,
-        hourglass_most=128,
+        hourglass_blocks=2,
+        hourglass_most=64,
         detector_base=16,
         motion_base=16,
-        base=24,
-        most=96,
-        bottleneck_blocks=3,
+        base=16,
+        most=48,
+        bottleneck_blocks=2,
     ),
 }
 

@@ -14,6 +14,8 @@ from semo.train.data import FrameBank
 PIXELS = 1.0
 ADVERSARIAL = 0.1
 ADVERSARIAL_FROM = 0.5  # share of the budget after which there is something to judge
+FLOW_START = 0.05  # of the initial flow heads: at full size they tear the source's features apart, which takes the
+# first thousands of steps to unlearn
 
 
 class Training(PairStage):
@@ -23,6 +25,13 @@ class Training(PairStage):
     def __init__(self, networks: Mapping[str, nn.Module], bank: FrameBank, maps: Maps, seed: int):
         super().__init__(networks, bank, maps, seed)
         self.discriminator = Discriminator()
+        for head in self.networks["gen"].dec.to_flows:
+            nn.init.normal_(head.conv.weight, std=FLOW_START)
+
+    @property
+    def idle(self) -> list[str]:
+        """Parameters that the original has in its file and does not use."""
+        return [name for name, _ in self.networks.named_parameters() if ".noise." in name or ".to_rgb1." in name]
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         made = self.reconstruct(batch.source, batch.driving)

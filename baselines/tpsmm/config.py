@@ -39,13 +39,12 @@ SIZES = {
     "mini": TPSMMConfig(
         frame_size=64,
         splines=5,
-        scale_factor=0.5,
-        hourglass_blocks=3,
-        hourglass_most=128,
+        hourglass_blocks=2,
+        hourglass_most=64,
         motion_base=16,
         encoder_base=16,
-        base=16,
-        most=64,
+        base=12,
+        most=48,
         down_blocks=2,
     ),
 }

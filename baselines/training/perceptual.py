@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from semo.errors import DatasetError
 
 Maps = Callable[[Tensor], list[Tensor]]
-SMALLEST = 16  # pixels; a smaller level of the pyramid would be all padding
+SMALLEST = 32  # pixels; a smaller level of the pyramid would be all padding
 VGG19_ENDS = (2, 7, 12, 21, 30)  # after relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
