@@ -114,7 +114,7 @@ def test_offline_and_missing_is_one_sentence(tmp_path, monkeypatch):
     file = table(tmp_path / "w.yaml", "http://127.0.0.1:9/net.bin")
     with pytest.raises(DatasetError, match=r"cannot be downloaded .*connect this machine, or place the file"):
         fetch_weight("net", file=file, store=tmp_path / "store")
-    with pytest.raises(DatasetError, match=r"not on this machine: run `python data/fetch.py --weight net`"):
+    with pytest.raises(DatasetError, match=r"not on this machine: run `semo fetch net`"):
         locate("net", file=file, store=tmp_path / "store")
 
 
