@@ -116,32 +116,37 @@ def fetch_weight(name: str, weights_dir: Path | None = None, file: Path = WEIGHT
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     for item in weight.files:
-        target = folder / item.name
-        placed = target.is_file() and _mismatch(target, item) is None
-        if placed and (item.sha256 or (item.url is None and weight.hub is None)):
-            continue
-        refused = [f"{item.name} lies there, but {_mismatch(target, item)}"] if target.is_file() and not placed else []
-        mirrored = _in_mirrors(weight, item, mirror_folders(weights_dir), refused)
-        if mirrored is not None:
-            try:
-                with replaced_when_complete(target) as partial:
-                    shutil.copyfile(mirrored, partial)
-            except MediaError as error:
-                raise DatasetError(str(error)) from error
-        elif item.url is not None:
-            download(item, target)
-        elif weight.hub is not None:
-            _from_hub(weight, item, target)
-        else:
-            raise DatasetError(f"{weight.id}: {item.name} must be obtained by hand: {_sentence(weight.manual)}; place "
-                               f"it in {_shown(folder)}, or in a folder named by --weights-dir or SEMO_WEIGHTS"
-                               + "".join(f"; {reason}" for reason in refused))
+        _obtain(weight, item, folder / item.name, mirror_folders(weights_dir))
     record = {"weight": weight.id, "licence": weight.licence,
               "files": {item.name: {"bytes": (folder / item.name).stat().st_size, "sha256": _sha256(folder / item.name)}
                         for item in weight.files}}
     with replaced_when_complete(folder / "fetched.json") as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n")
     return folder
+
+
+def _obtain(weight: Weight, item: WeightFile, target: Path, mirrors: list[Path]) -> None:
+    """Bring one file to `target` from where it lies already, a mirror folder, its address, or the hub."""
+    placed_by_hand = item.url is None and weight.hub is None
+    wrong = _mismatch(target, item) if target.is_file() else "absent"
+    if wrong is None and (item.sha256 or placed_by_hand):
+        return
+    refused = [f"{target} is refused: {wrong}"] if wrong not in (None, "absent") else []
+    mirrored = _in_mirrors(weight, item, mirrors, refused)
+    try:
+        if mirrored is not None:
+            with replaced_when_complete(target) as partial:
+                shutil.copyfile(mirrored, partial)
+        elif item.url is not None:
+            download(item, target)
+        elif weight.hub is not None:
+            _from_hub(weight, item, target)
+        else:
+            raise DatasetError(f"{weight.id}: {item.name} must be obtained by hand: {str(weight.manual).rstrip('. ')}; "
+                               f"place it in {_shown(target.parent)}, or in a folder named by --weights-dir or "
+                               "SEMO_WEIGHTS")
+    except (DatasetError, MediaError) as error:
+        raise DatasetError("; ".join([str(error), *refused])) from error
 
 
 def _finished(weight: Weight, folder: Path) -> bool:
@@ -187,10 +192,6 @@ def _in_mirrors(weight: Weight, item: WeightFile, mirrors: list[Path], refused: 
 
 def _shown(folder: Path) -> str:
     return folder.relative_to(PROJECT).as_posix() if folder.is_relative_to(PROJECT) else str(folder)
-
-
-def _sentence(text: str | None) -> str:
-    return str(text).rstrip(". ")
 
 
 def download(item: WeightFile, target: Path) -> None:
