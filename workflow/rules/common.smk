@@ -93,6 +93,15 @@ def measured(pattern, grid=False):
     return [expand(pattern, task=t, dataset=d, method=m)[0] for t, d, m in RUN.measured(grid)]
 
 
+def networks_here(wildcards):
+    """Metrics are measured again when a network from outside has come; the bundled ones come with the project."""
+    if config["tier"] == "bundled":
+        return "bundled"
+    mirrors = [Path(folder) for folder in os.environ.get("SEMO_WEIGHTS", "").split(os.pathsep) if folder]
+    folders = [folder for folder in (ROOT / "data/weights", *mirrors) if folder.is_dir()]
+    return " ".join(digest.listing(folder) for folder in folders) or "none"
+
+
 def dataset_entry(wildcards):
     return json.dumps(DATASETS[wildcards.dataset], sort_keys=True)
 

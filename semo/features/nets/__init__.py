@@ -1,0 +1,1 @@
+"""The torch modules of the networks; imported only when one is used."""
