@@ -23,7 +23,7 @@ from semo.clips import ClipSet
 from semo.media import to_float, to_uint8
 from semo.train.__main__ import data_digest
 from semo.train.data import FrameBank
-from semo.train.loop import train, uses_bf16, write_config
+from semo.train.loop import train, write_config
 from semo.video_writer import replaced_when_complete
 
 
@@ -72,7 +72,6 @@ def provenance(args: argparse.Namespace, stage: PairStage, perceptual: str) -> d
         "batch": stage.optimiser.batch,
         "perceptual": perceptual,
         "data_sha256": data_digest(args.clips),
-        "bf16": uses_bf16(args.device),
     }
 
 

@@ -68,7 +68,10 @@ class PairStage(nn.Module):
         """Two batches of frames in [0, 1] -> the source as the driving frame moves it, (B, 3, H, W)."""
 
     def forward(self, batch: PairBatch) -> Tensor:
-        return torch.stack([loss.float() for loss in self.losses(batch).values()]).sum()
+        # Positions are soft maxima over a map and affine maps are inverted: bf16 has too few digits for either, and
+        # gives networks this narrow no speed.
+        with torch.autocast(batch.source.device.type, enabled=False):
+            return torch.stack(list(self.losses(batch).values())).sum()
 
     def batch(self, step: int, progress: float, rank: int = 0) -> tuple[PairBatch, list[str]]:
         """The pairs of a step and their clips' names; a function of (seed, step, rank) only."""
