@@ -1,22 +1,21 @@
-"""Frechet inception distance (Heusel et al. 2017) over all frames of all clips, as pytorch-fid computes it."""
+"""Frechet inception distance (Heusel et al. 2017) over all frames of all clips; the resize names the variant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from semo.features.base import Features
-from semo.frechet import frechet_distance
+from semo.frechet import frechet_of_clips
 from semo.metrics.base import Metric
 
 
 def distance_of_frames(real: Sequence[Features], fake: Sequence[Features]) -> float | None:
     """Frechet distance of the `frames` features of all clips, covariances with ddof 1."""
-    return frechet_distance(*(np.concatenate([clip["frames"] for clip in side]) for side in (real, fake)))
+    return frechet_of_clips(real, fake, "frames", ddof=1)
 
 
-METRIC = Metric(
+FID = Metric(
     name="fid",
     label="FID",
     better="lower",
@@ -30,4 +29,26 @@ METRIC = Metric(
     of_set=distance_of_frames,
     digits=2,
     enough=(1000, "frames", "StableSR issue 105: fewer than 1,000 images say nothing"),
+)
+
+METRICS = (
+    FID,
+    replace(
+        FID,
+        name="fid_clean",
+        label="FID (clean-fid)",
+        variant="Inception 2015-12-05, pool 2048, every frame, clean-fid's resize, ddof 1",
+        protocol="fid-clean-fid",
+        tasks=(),
+        network="inception-clean-fid",
+    ),
+    replace(
+        FID,
+        name="fid_torch_fidelity",
+        label="FID (torch-fidelity)",
+        variant="Inception 2015-12-05, pool 2048, every frame, torch-fidelity's resize, ddof 1",
+        protocol="fid-torch-fidelity",
+        tasks=(),
+        network="inception-torch-fidelity",
+    ),
 )
