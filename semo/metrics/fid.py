@@ -40,6 +40,7 @@ METRICS = (
         variant="Inception 2015-12-05, pool 2048, every frame, clean-fid's resize, ddof 1",
         protocol="fid-clean-fid",
         tasks=(),
+        variant_of="fid",
         network="inception-clean-fid",
     ),
     replace(
@@ -49,6 +50,7 @@ METRICS = (
         variant="Inception 2015-12-05, pool 2048, every frame, torch-fidelity's resize, ddof 1",
         protocol="fid-torch-fidelity",
         tasks=(),
+        variant_of="fid",
         network="inception-torch-fidelity",
     ),
 )

@@ -51,6 +51,7 @@ METRICS = (
         ),
         protocol="fvd-ddof1-16f",
         tasks=(),
+        variant_of="fvd",
         of_set=unbiased_distance_of_windows,
     ),
 )

@@ -28,6 +28,7 @@ METRICS = (
         variant="v0.1, VGG-16",
         protocol="lpips-v0.1-vgg",
         tasks=(),
+        variant_of="lpips",
         network="lpips-vgg",
     ),
 )

@@ -120,6 +120,7 @@ METRICS = (
         variant="scikit-image's default: 7 x 7 uniform, sample covariance, mean over RGB, border cropped",
         protocol="ssim-skimage-rgb",
         tasks=(),
+        variant_of="ssim",
         frames=ssim_skimage_of_frames,
     ),
     replace(
@@ -129,6 +130,7 @@ METRICS = (
         variant="torchmetrics: Gaussian 1.5, 11 taps, population covariance, mean over RGB, border reflected and kept",
         protocol="ssim-torchmetrics-rgb",
         tasks=(),
+        variant_of="ssim",
         frames=ssim_torchmetrics_of_frames,
     ),
 )
