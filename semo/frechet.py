@@ -9,8 +9,11 @@ it is the sum of the square roots of the eigenvalues of the symmetric L^T S2 L, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+Clips = Sequence[Mapping[str, np.ndarray]]
 
 
 def frechet_distance(
@@ -43,28 +46,40 @@ def frechet_distance(
     return max(0.0, float(distance))
 
 
-def frechet_of_clips(
-    real: Sequence[Mapping[str, np.ndarray]], fake: Sequence[Mapping[str, np.ndarray]], key: str, ddof: int = 1
-) -> float | None:
-    """Frechet distance of the rows `key` (n_i, d) of all clips together; clips without rows add nothing.
+@dataclass(frozen=True)
+class FrechetOfClips:
+    """Frechet distance of the rows `key` (n_i, d) of all clips of a side together; the `of_set` of a metric.
 
-    A clip listed several times, as a bootstrap does, enters once with its count: the cost is that of distinct clips,
-    a quarter of the full cost for a bootstrap of many clips of few rows.
+    Clips without rows add nothing; None where a side has no rows or too few.
     """
-    sides = [_distinct([clip[key] for clip in side if len(clip[key])]) for side in (real, fake)]
-    if not all(rows for rows, _ in sides):
-        return None
-    (real_rows, real_counts), (fake_rows, fake_counts) = ((np.concatenate(rows), counts) for rows, counts in sides)
-    return frechet_distance(real_rows, fake_rows, ddof, real_counts, fake_counts)
 
+    key: str
+    ddof: int = 1
 
-def _distinct(parts: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """The different arrays in order of appearance, and for each of their rows how often its array is listed."""
-    first = {id(part): part for part in parts}
-    times = dict.fromkeys(first, 0)
-    for part in parts:
-        times[id(part)] += 1
-    return list(first.values()), np.repeat(list(times.values()), [len(part) for part in first.values()])
+    def __call__(self, real: Clips, fake: Clips) -> float | None:
+        sides = [[clip[self.key] for clip in clips if len(clip[self.key])] for clips in (real, fake)]
+        return frechet_distance(*(np.concatenate(rows) for rows in sides), self.ddof) if all(sides) else None
+
+    def resampled(self, real: Clips, fake: Clips, chosen: Sequence[np.ndarray]) -> list[float | None]:
+        """Values of resampled sets; `chosen` holds clip numbers, repeated or not, which apply to both sides.
+
+        A clip drawn several times enters once with its count, so a draw costs only its distinct clips, and fewer rows
+        than dimensions are first turned into a basis of their own size. Equal to measuring every draw alone.
+        """
+        sides = [[clip[self.key] for clip in clips] for clips in (real, fake)]
+        sizes = [[len(rows) for rows in side] for side in sides]
+        filled = [[rows for rows in side if len(rows)] for side in sides]
+        if not all(filled):
+            return [None] * len(chosen)
+        rows = [np.concatenate(side).astype(np.float64) for side in filled]
+        if sum(map(len, rows)) < rows[0].shape[1]:
+            rows = np.split(np.linalg.qr(np.concatenate(rows).T, mode="r").T, [len(rows[0])])
+        values = []
+        for clips in chosen:
+            counts = [np.repeat(np.bincount(clips, minlength=len(size)), size) for size in sizes]
+            drawn = [side[count > 0] for side, count in zip(rows, counts)]
+            values.append(frechet_distance(*drawn, self.ddof, *(count[count > 0] for count in counts)))
+        return values
 
 
 def _centred(rows: np.ndarray, weights: np.ndarray, ddof: int) -> tuple[np.ndarray, np.ndarray]:

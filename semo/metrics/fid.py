@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from semo.features.base import Features
-from semo.frechet import frechet_of_clips
+from semo.frechet import FrechetOfClips
 from semo.metrics.base import Metric
 
-
-def distance_of_frames(real: Sequence[Features], fake: Sequence[Features]) -> float | None:
-    """Frechet distance of the `frames` features of all clips, covariances with ddof 1."""
-    return frechet_of_clips(real, fake, "frames", ddof=1)
-
+distance_of_frames = FrechetOfClips("frames", ddof=1)
 
 FID = Metric(
     name="fid",

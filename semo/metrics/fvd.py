@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from semo.features.base import Features
-from semo.frechet import frechet_of_clips
+from semo.frechet import FrechetOfClips
 from semo.metrics.base import Metric
 
-
-def distance_of_windows(real: Sequence[Features], fake: Sequence[Features], ddof: int = 0) -> float | None:
-    """Frechet distance of the `windows` features of all clips; None without windows."""
-    return frechet_of_clips(real, fake, "windows", ddof)
-
-
-def unbiased_distance_of_windows(real: Sequence[Features], fake: Sequence[Features]) -> float | None:
-    """The same with sample covariances (ddof 1)."""
-    return distance_of_windows(real, fake, ddof=1)
-
+distance_of_windows = FrechetOfClips("windows", ddof=0)
 
 FVD = Metric(
     name="fvd",
@@ -52,6 +41,6 @@ METRICS = (
         protocol="fvd-ddof1-16f",
         tasks=(),
         variant_of="fvd",
-        of_set=unbiased_distance_of_windows,
+        of_set=FrechetOfClips("windows", ddof=1),
     ),
 )

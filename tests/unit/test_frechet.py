@@ -8,7 +8,7 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semo.frechet import frechet_distance, frechet_of_clips
+from semo.frechet import FrechetOfClips, frechet_distance
 
 seeds = st.integers(0, 2**31 - 1)
 
@@ -147,21 +147,30 @@ def test_counts_stand_for_repeated_rows(seed, shape, ddof):
     assert frechet_distance(real, fake, ddof, *counts) == pytest.approx(frechet_distance(*repeated, ddof), rel=1e-7)
 
 
-def test_a_clip_listed_twice_counts_twice():
-    clips = [{"frames": rows(seed, 4, 6).astype(np.float32)} for seed in range(3)]
-    others = [{"frames": rows(seed, 5, 6).astype(np.float32)} for seed in range(3, 6)]
-    drawn = [0, 2, 2, 0, 0]
-    together = [np.concatenate([side[i]["frames"] for i in drawn]) for side in (clips, others)]
-    value = frechet_of_clips([clips[i] for i in drawn], [others[i] for i in drawn], "frames")
-    assert value == pytest.approx(frechet_distance(*together), rel=1e-9)
+@pytest.mark.parametrize("d", [3, 12, 200])
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_resampled_clips_are_measured_as_if_one_by_one(d, ddof):
+    """Wide features through a basis of their rows, repeated clips through counts: the same value to round-off."""
+    rng = np.random.default_rng(d)
+    real, fake = ([{"x": rng.normal(mean, 1, (n, d)).astype(np.float32)} for n in sizes]
+                  for mean, sizes in ((0.0, (3, 5, 4, 2)), (0.3, (4, 4, 0, 6))))
+    fake[2] = {"x": np.zeros((0, 0), np.float32)}
+    chosen = [np.array(clips) for clips in ([0, 1, 2, 3], [3, 3, 0, 0], [1, 1, 1, 1], [2, 2, 2, 2], [3, 0, 1, 0])]
+    distance = FrechetOfClips("x", ddof)
+    expected = [distance([real[i] for i in clips], [fake[i] for i in clips]) for clips in chosen]
+    found = distance.resampled(real, fake, chosen)
+    assert expected[3] is found[3] is None, "a draw whose generated clips are all too short has no value"
+    for ours, alone in zip(found[:3] + found[4:], expected[:3] + expected[4:]):
+        assert ours == pytest.approx(alone, rel=1e-6)
 
 
 def test_clips_without_rows_add_nothing():
     empty = {"windows": np.zeros((0, 0), np.float32)}
     clips = [{"windows": rows(seed, 3, 5)} for seed in range(4)]
-    value = frechet_of_clips(clips[:2], clips[2:], "windows", ddof=0)
-    assert frechet_of_clips([empty, *clips[:2]], [*clips[2:], empty], "windows", ddof=0) == value
-    assert frechet_of_clips([empty], clips, "windows") is None
+    distance = FrechetOfClips("windows", ddof=0)
+    assert distance([empty, *clips[:2]], [*clips[2:], empty]) == distance(clips[:2], clips[2:])
+    assert distance([empty], clips) is None
+    assert distance.resampled([empty], [clips[0]], [np.array([0])]) == [None]
 
 
 def test_too_few_rows_have_no_distance():

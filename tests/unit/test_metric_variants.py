@@ -148,6 +148,7 @@ def test_frames_may_be_views():
 
 
 def test_variants_are_computed_only_when_asked_for():
+    assert {m.name for m in all_metrics().values() if m.variant_of} >= {*VARIANTS} - {"kid"}
     by_default = {m.name for task in ("reconstruct", "cross", "talk") for m in metrics_for(task, "reference")}
     assert by_default.isdisjoint(VARIANTS)
     assert {"fid", "fvd", "lpips", "ssim", "psnr", "l1"} <= by_default
@@ -215,3 +216,16 @@ def test_kid_takes_the_frames_of_all_clips():
     value = metric("kid").of_set(clips[:2], clips[2:])
     expected = kernel_distance(*(np.concatenate([c["frames"] for c in side]) for side in (clips[:2], clips[2:])))
     assert value == expected
+
+
+def test_kid_of_resampled_clips_is_measured_as_if_one_by_one(monkeypatch):
+    real, fake = ([{"frames": features(seed + i, n, shift)} for i, n in enumerate((5, 3, 6, 1))]
+                  for seed, shift in ((0, 0.0), (10, 0.1)))
+    chosen = [np.array(clips) for clips in ([0, 1, 2, 3], [2, 2, 0, 0], [1, 1, 1, 1], [3, 0, 1, 0])]
+    of_set = metric("kid").of_set
+    expected = [of_set([real[i] for i in clips], [fake[i] for i in clips]) for clips in chosen]
+    assert of_set.resampled(real, fake, chosen) == pytest.approx(expected, rel=1e-9)
+    assert of_set.resampled(real[3:], fake[3:], [np.array([0])]) == [None]
+    monkeypatch.setattr(kid, "MOST", 8)  # every second frame of the 15
+    thinned = [[{"frames": clip["frames"][::2]} for clip in side] for side in (real, fake)]
+    assert of_set.resampled(real, fake, chosen[:1]) == pytest.approx([of_set(*thinned)], rel=1e-9)
