@@ -22,7 +22,7 @@ from semo.clips import ClipSet
 from semo.features.base import TIERS
 from semo.features.cache import FeatureCache
 from semo.generate import RECORD, limit_threads
-from semo.measure import Measured, Measurer, Pair, Side, set_values
+from semo.measure import Measured, Measurer, Pair, Side, common_reasons, set_values
 from semo.media import FPS, iter_frames, probe
 from semo.metrics import MetricError, metrics_for
 from semo.progress import progress
@@ -68,7 +68,7 @@ def evaluate(
                 rows.append({"clip": item.id, "identity": item.identity, "frames": item.frames, **kept[-1].values})
                 bar.advance()
     sets = set_values(measurer.metrics, kept, [row["identity"] for row in rows]) if rows else {}
-    _write(out, rows, sets, measurer, record, tier)
+    _write(out, rows, sets, measurer, record, tier, common_reasons(kept))
     return rows
 
 
@@ -126,6 +126,7 @@ def _write(
     measurer: Measurer,
     record: dict[str, Any],
     tier: str,
+    no_value: dict[str, str],
 ) -> None:
     per_clip = [m for m in measurer.metrics if m.of_set is None]
     names = ["clip", "identity", "frames", *(m.name for m in per_clip)]
@@ -143,6 +144,7 @@ def _write(
         },
         "sets": {name: asdict(value) for name, value in sets.items() if value is not None},
         "not_run": measurer.not_run,
+        "no_value": no_value,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")

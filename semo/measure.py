@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
@@ -56,10 +57,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Measured:
-    """Values of one pair by metric name, None where the pair has no value; features for the set metrics."""
+    """Values of one pair by metric name, None where the pair has no value; features for the set metrics.
+
+    `reasons`: metric -> why it has no value, where the metric can tell.
+    """
 
     values: dict[str, float | None]
     features: dict[str, tuple[Features, Features]]
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 class Measurer:
@@ -113,12 +118,12 @@ class Measurer:
                 self.cache.keep_value(names[metric.name], fresh[metric.name])
             values |= fresh
             features |= made
-        self._of_clips(pair, values, features)
+        reasons = self._of_clips(pair, values, features)
         for name, value in values.items():
             if value is not None and not math.isfinite(value):
                 raise MetricError(f"{name} is {value}, not a finite number")
         needed = {m.network for m in self.metrics if m.of_set}
-        return Measured(values, {n: (features[n, "real"], features[n, "fake"]) for n in needed})
+        return Measured(values, {n: (features[n, "real"], features[n, "fake"]) for n in needed}, reasons)
 
     def _value_key(self, metric: Metric, pair: Pair) -> str:
         network = self.networks[metric.network].sha256 if metric.network else ""
@@ -196,13 +201,28 @@ class Measurer:
 
     def _of_clips(
         self, pair: Pair, values: dict[str, float | None], features: Mapping[tuple[str, str], Features]
-    ) -> None:
+    ) -> dict[str, str]:
+        """Add the values of metrics of single clips; returns why some have none."""
         metrics = [m for m in self.metrics if m.of_clip]
         truth = pair.truth() if metrics else None
+        reasons = {}
         for metric in metrics:
             assert metric.of_clip is not None
-            sides = features[metric.network, "real"], features[metric.network, "fake"]
-            values[metric.name] = metric.of_clip(ClipFeatures(*sides, truth))
+            clip = ClipFeatures(features[metric.network, "real"], features[metric.network, "fake"], truth)
+            values[metric.name] = metric.of_clip(clip)
+            reason = metric.why_none(clip) if metric.why_none and values[metric.name] is None else None
+            if reason:
+                reasons[metric.name] = reason
+        return reasons
+
+
+def common_reasons(measured: Iterable[Measured]) -> dict[str, str]:
+    """Metric -> the most frequent reason why a clip has no value."""
+    counts: dict[str, Counter[str]] = {}
+    for found in measured:
+        for name, reason in found.reasons.items():
+            counts.setdefault(name, Counter())[reason] += 1
+    return {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
 
 
 def set_values(

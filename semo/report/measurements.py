@@ -22,7 +22,8 @@ DEFAULT_METHODS = (*BOUNDS, "semo")
 class Measured:
     """Per-clip values of one (task, data set, method) and the record of how they were made.
 
-    `metrics`: protocol and weights of each metric; `not_run`: metric -> why it could not be computed.
+    `metrics`: protocol and weights of each metric; `not_run`: metric -> why it could not be computed; `no_value`:
+    metric -> the usual reason of clips without a value.
     """
 
     rows: list[dict[str, str]]
@@ -30,6 +31,7 @@ class Measured:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
+    no_value: dict[str, str] = field(default_factory=dict)
 
     def of_set(self, metric: str) -> Estimate | None:
         """The value of all clips together, for metrics that have none of a single clip."""
@@ -123,7 +125,7 @@ class Results:
         if not beside.is_file():
             raise ReportError(f"{beside} is missing beside {path.name}: measure again")
         content = _json(beside)
-        parts = {name: content.get(name, {}) for name in ("metrics", "sets", "not_run")}
+        parts = {name: content.get(name, {}) for name in ("metrics", "sets", "not_run", "no_value")}
         return Measured(read_tsv(path), content["run"], **parts)
 
 

@@ -159,7 +159,7 @@ def _estimated(found: Measured, name: str) -> Cell:
         return Cell.of(result) if result else Cell(reason="too few clips for a value")
     values = found.values(name)
     if not values:
-        return Cell(reason="no clip has a value")
+        return Cell(reason=found.no_value.get(name, "no clip has a value"))
     clips = sorted(values)
     return Cell.of(estimate([values[clip] for clip in clips], [found.people[clip] for clip in clips]))
 

@@ -37,7 +37,7 @@ def document(
         },
         "metrics": {m.title: _metric(score, m) for m in score.metrics if m.name in score.estimates},
         "not_run": {metric(name).title: reason for name, reason in score.not_run.items()}
-        | {m.title: "no clip has a value" for m in score.metrics if m.name not in score.estimates},
+        | {m.title: _why_none(score, m) for m in score.metrics if m.name not in score.estimates},
         "clips": [
             {
                 "clip": row.clip,
@@ -47,6 +47,7 @@ def document(
                 "frames": row.frames,
                 "dropped_frames": row.dropped,
                 "values": {metric(name).title: value for name, value in row.values.items()},
+                "no_value": {metric(name).title: reason for name, reason in row.reasons.items()},
             }
             for row in score.rows
         ],
@@ -72,6 +73,11 @@ def _metric(score: Score, m: Metric) -> dict[str, Any]:
         "protocol": m.protocol,
         "weights_sha256": score.weights[m.name],
     } | ({"floor": {"real_real": floor.real, "real_fake": floor.fake, "clips": floor.clips}} if floor else {})
+
+
+def _why_none(score: Score, m: Metric) -> str:
+    reason = score.no_value.get(m.name)
+    return f"no clip has a value; usually {reason}" if reason else "no clip has a value"
 
 
 def _interval(found: Estimate) -> list[float] | None:
@@ -118,7 +124,7 @@ def table(score: Score, differences: dict[str, Difference]) -> list[list[str]]:
     for m in score.metrics:
         found = score.estimates.get(m.name)
         if found is None:
-            rows.append([f"{m.title} {m.arrow}", "not run: no clip has a value", *[""] * (len(header) - 2)])
+            rows.append([f"{m.title} {m.arrow}", f"not run: {_why_none(score, m)}", *[""] * (len(header) - 2)])
             continue
         cells = [f"{m.title} {m.arrow}", _digits(found.mean), _range(found), str(found.clips), m.tier, m.protocol]
         if floored:

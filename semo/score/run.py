@@ -12,7 +12,7 @@ import numpy as np
 
 from semo.errors import DatasetError, MediaError
 from semo.features.cache import FeatureCache
-from semo.measure import Floor, Measured, Measurer, Pair, Side, floor_of, set_values
+from semo.measure import Floor, Measured, Measurer, Pair, Side, common_reasons, floor_of, set_values
 from semo.media import FPS, crop_resize, iter_frames, probe
 from semo.metrics import Metric, MetricError
 from semo.progress import progress
@@ -41,19 +41,24 @@ class Reading:
 
 @dataclass(frozen=True)
 class Row:
-    """One pair: its values by metric name, or why it has none. `frames` compared, `dropped` of the longer video."""
+    """One pair: its values by metric name with `reasons` for missing ones, or the `reason` why it failed as a whole.
+
+    `frames` compared, `dropped` of the longer video.
+    """
 
     clip: str
     identity: str
     frames: int = 0
     dropped: int = 0
     values: dict[str, float | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Score:
-    """The outcome. `estimates` of all metrics with a value; `floors` of set metrics where they were asked for."""
+    """The outcome. `estimates` of all metrics with a value; `floors` of set metrics where they were asked for;
+    `no_value`: metric -> the usual reason of clips without a value."""
 
     metrics: list[Metric]
     rows: list[Row]
@@ -63,6 +68,7 @@ class Score:
     floors: dict[str, Floor] = field(default_factory=dict)
     frames: int = 0
     windows: dict[str, int] = field(default_factory=dict)
+    no_value: dict[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> list[Row]:
@@ -123,6 +129,7 @@ def score(
         floors={m.name: floor_of(m, kept, people, seed) for m in groups} if floor and kept else {},
         frames=sum(row.frames for row in done),
         windows={m.name: _windows(m, kept) for m in groups},
+        no_value=common_reasons(kept),
     )
 
 
@@ -169,7 +176,7 @@ def _measure(measurer: Measurer, real: Video, fake: Video, reading: Reading) -> 
         reason = " ".join(str(error).split()) or type(error).__name__
         print(f"{real.name}: {reason}", file=sys.stderr, flush=True)
         return Row(real.name, real.identity, reason=reason), None
-    return Row(real.name, real.identity, frames, dropped, measured.values), measured
+    return Row(real.name, real.identity, frames, dropped, measured.values, measured.reasons), measured
 
 
 def _pair(real: Video, fake: Video, frames: int, reading: Reading) -> Pair:

@@ -1,1 +1,1 @@
-"""The torch modules of the networks; imported only when one is used."""
+"""Torch networks behind the extractors, imported only when one of them is built."""
