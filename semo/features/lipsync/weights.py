@@ -1,0 +1,19 @@
+"""Official weight files into our networks."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def load(network: nn.Module, path: Path, device: str) -> nn.Module:
+    """Fill `network` from a file of tensors, every key of it and no other. Raises ValueError of one sentence."""
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: holds no weights of {type(network).__name__} ({reason}): fetch it again") from error
+    return network.eval().requires_grad_(False).to(device)
