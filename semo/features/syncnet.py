@@ -1,9 +1,9 @@
 """SyncNet v2 (Chung and Zisserman 2016) behind Sync-C, Sync-D and offset, in the two wrappers that papers use.
 
 Features of a clip: `distances` (tracks, 31), mean distance between lips and speech shifted by -15..15 frames;
-`windows` and `detections` (tracks,); and, (1,) each, what explains a missing value: `frames`; `sound`, 0 none, 1 digital
-silence, 2 audible; and with tracks `faces`, frames with a face, `longest`, most detections of a track, `largest`, pixels
-of the largest face followed for more than 50 frames.
+`windows` and `detections` (tracks,). Of shape (1,) is what explains a missing value: `frames`; `sound`, 0 none, 1
+digital silence, 2 audible; and with tracks `faces`, frames with a face, `longest`, most detections of a track,
+`largest`, pixels of the largest face followed for more than 50 frames.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class SyncNet(Extractor):
     needs_audio = True
     protocol = (
         "25 fps; MPEG-4 at q 2, its frames as JPEG at q 2; S3FD at scale 0.25, confidence 0.9, NMS 0.1; scenes by "
-        "ContentDetector 27 of PySceneDetect 0.6; tracks by IoU 0.5, at most 25 frames missed, more than 50 detections, "
-        "face over 100 px; medians over 13 frames; margin 0.4 on grey 110, 224 px; XVID as OpenCV writes it, JPEG at "
-        "FFmpeg's default rate; BGR 0..255; " + _AUDIO
+        "ContentDetector 27 of PySceneDetect 0.6; tracks by IoU 0.5, at most 25 frames missed, more than 50 "
+        "detections, face over 100 px; medians over 13 frames; margin 0.4 on grey 110, 224 px; XVID as OpenCV "
+        "writes it, JPEG at FFmpeg's default rate; BGR 0..255; " + _AUDIO
     )
 
     def __init__(self, files: Mapping[str, Path], device: str = "cpu"):

@@ -61,7 +61,7 @@ def largest_confidence_offset(longer_than: int) -> Callable[[ClipFeatures], floa
 
 
 def why_none(features: Features, longer_than: int) -> str | None:
-    """One sentence on why a clip has no value, None where it has one. `longer_than` is 0 for the whole-frame wrapper."""
+    """Why a clip has no value, None where it has one; `longer_than` is 0 for the whole-frame wrapper."""
     if len(counted(features, longer_than)):
         return None
     facts = {name: float(features[name][0]) for name in ("frames", "sound", "faces", "longest", "largest")

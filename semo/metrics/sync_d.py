@@ -25,6 +25,7 @@ METRICS = (
     replace(
         _TRACKED,
         name="sync_d_track50",
+        variant_of="sync_d",
         label="Sync-D (track 50)",
         variant="as Sync-D, faces in > 50 frames: LatentSync, MoChaBench, syncnet-python",
         protocol="sync-syncnet-v2-track50",
@@ -33,6 +34,7 @@ METRICS = (
     replace(
         _TRACKED,
         name="sync_d_whole_frame",
+        variant_of="sync_d",
         label="Sync-D (whole frame)",
         variant="SyncNet v2, whole frame squeezed to 224 px after JPEG: Wav2Lip's wrapper for LRS, for tight crops",
         protocol="sync-syncnet-v2-whole-frame",

@@ -26,6 +26,7 @@ METRICS = (
     replace(
         _TRACKED,
         name="sync_offset_track50",
+        variant_of="sync_offset",
         label="AV offset (track 50)",
         variant="as AV offset, faces in > 50 frames",
         protocol="sync-syncnet-v2-track50",
@@ -34,6 +35,7 @@ METRICS = (
     replace(
         _TRACKED,
         name="sync_offset_whole_frame",
+        variant_of="sync_offset",
         label="AV offset (whole frame)",
         variant="as AV offset, whole frame squeezed to 224 px after JPEG: Wav2Lip's wrapper for LRS",
         protocol="sync-syncnet-v2-whole-frame",

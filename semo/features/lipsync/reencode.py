@@ -20,8 +20,14 @@ _DEFAULT_BIT_RATE = 200_000
 _BICUBIC = av.video.reformatter.Interpolation.BICUBIC
 
 
+def _frame(picture: np.ndarray | av.VideoFrame) -> av.VideoFrame:
+    if isinstance(picture, av.VideoFrame):
+        return picture
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+
+
 class Mpeg4Writer:
-    """`ffmpeg -q:v 2 -r 25 video.avi`: MPEG-4 part 2 at a fixed quality. Takes uint8 (H, W, 3) RGB frames."""
+    """`ffmpeg -q:v 2 -r 25 video.avi`: MPEG-4 part 2 at a fixed quality."""
 
     def __init__(self, path: Path, width: int, height: int):
         self.container = av.open(str(path), "w", format="avi")
@@ -31,9 +37,9 @@ class Mpeg4Writer:
         self.stream.codec_context.thread_count = 1  # bytes must not depend on the machine
         self.count = 0
 
-    def write(self, frame: np.ndarray) -> None:
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = picture.reformat(format="yuv420p", interpolation=_BICUBIC, threads=1)
+    def write(self, frame: np.ndarray | av.VideoFrame) -> None:
+        """uint8 (H, W, 3) RGB, or a decoded frame."""
+        picture = _frame(frame).reformat(format="yuv420p", interpolation=_BICUBIC, threads=1)
         picture.pts, picture.time_base = self.count, Fraction(1, FPS)
         self.count += 1
         self.container.mux(self.stream.encode(picture))
@@ -76,13 +82,12 @@ class Jpeg:
             self.codec.options = {"flags": "+qscale", "global_quality": str(quality * _LAMBDA)}
         self.count = 0
 
-    def __call__(self, picture: av.VideoFrame | np.ndarray) -> np.ndarray:
-        """A decoded frame, or uint8 (H, W, 3) RGB -> what is read back: uint8 (H, W, 3) BGR."""
+    def __call__(self, picture: np.ndarray | av.VideoFrame) -> np.ndarray:
+        """uint8 (H, W, 3) RGB, or a decoded frame -> what is read back: uint8 (H, W, 3) BGR."""
         source = None if isinstance(picture, np.ndarray) else "MPEG"
-        if isinstance(picture, np.ndarray):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        picture = picture.reformat(format="yuvj420p", src_color_range=source, dst_color_range="JPEG",
-                                   interpolation=_BICUBIC, threads=1)
+        picture = _frame(picture).reformat(
+            format="yuvj420p", src_color_range=source, dst_color_range="JPEG", interpolation=_BICUBIC, threads=1
+        )
         picture.pts, picture.time_base = self.count, Fraction(1, FPS)
         self.count += 1
         data = b"".join(bytes(packet) for packet in self.codec.encode(picture))

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from semo.errors import MediaError
 from semo.features.base import Features, Session
 from semo.features.lipsync.detect import BATCH, FaceFinder
 from semo.features.lipsync.distances import SHIFT, shift_distances
@@ -28,11 +29,11 @@ NO_SOUND, SILENT, AUDIBLE = range(3)
 
 
 def _samples(waveform: np.ndarray | None) -> tuple[np.ndarray, int]:
-    """The clip's int16 samples and whether there is anything to hear. Raises ValueError for NaN."""
+    """The clip's int16 samples and whether there is anything to hear. Raises MediaError for NaN."""
     if waveform is None or not len(waveform):
         return np.zeros(0, np.int16), NO_SOUND
     if not np.isfinite(waveform).all():
-        raise ValueError("audio holds NaN or infinite samples: repair the recording")
+        raise MediaError("the sound holds NaN or infinite samples: repair the recording")
     samples = to_int16(waveform)
     return samples, AUDIBLE if samples.any() else SILENT
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from semo.errors import DatasetError
+
 
 def load(network: nn.Module, path: Path, device: str) -> nn.Module:
-    """Fill `network` from a file of tensors, every key of it and no other. Raises ValueError of one sentence."""
+    """Fill `network` from a file of tensors, every key of it and no other. Raises DatasetError of one sentence."""
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path}: holds no weights of {type(network).__name__} ({reason}): fetch it again") from error
+        raise DatasetError(f"{path}: holds no weights of {type(network).__name__} ({reason}); fetch it again") from error
     return network.eval().requires_grad_(False).to(device)

@@ -95,7 +95,7 @@ def _decoded(place: Tensor, anchors: Tensor) -> Tensor:
 
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
-    """Indices of the boxes (P, 4) that stay, best first: none overlaps a better one that stays by more than `overlap`."""
+    """Indices of boxes (P, 4) that stay, best first: none shares more than `overlap` with a better one that stays."""
     order = np.argsort(scores, kind="stable")[::-1]
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept = []
@@ -109,7 +109,7 @@ def suppressed(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndar
 
 
 def faces(scores: np.ndarray, boxes: np.ndarray, width: int, height: int, least: float, overlap: float) -> np.ndarray:
-    """One image's scores (P,) and boxes (P, 4) -> faces scored above `least`: float64 (k, 4) pixels, best first.
+    """One image's scores (P,) and boxes (P, 4) -> faces above `least`: float64 (k, 4) pixels, best first.
 
     Suppresses twice, at 0.3 and then at `overlap`, as the network's own output layer and its caller do.
     """
