@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import seeded  # noqa: E402
 from syncnet_python.detectors.s3fd import S3FD  # noqa: E402
 from syncnet_python.detectors.s3fd.nets import S3FDNet  # noqa: E402
+from syncnet_python.syncnet_pipeline import SyncNetPipeline  # noqa: E402
 from syncnet_python.SyncNetInstance import SyncNetInstance, calc_pdist  # noqa: E402
 from syncnet_python.SyncNetModel import S  # noqa: E402
-from syncnet_python.syncnet_pipeline import SyncNetPipeline  # noqa: E402
 
 
 def networks(folder: Path) -> tuple[Path, Path]:
@@ -73,18 +73,31 @@ def detector(path: Path) -> dict[str, np.ndarray]:
     return {"faces": faces[:, :4], "faces_least": np.array(least), "faces_scores": faces[:, 4]}
 
 
-def evaluation(path: Path) -> dict[str, np.ndarray]:
-    """Distances of crops and sound, without any video in between."""
-    net = S()
-    net.load_state_dict(torch.load(path))
+def evaluated(net: S, crops: list[np.ndarray], sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean distance per shift, and (offset, confidence, distance), of crops without any video in between."""
     rows = kept_distances()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        for i, crop in enumerate(seeded.mouth_crops(40)):  # PNG bytes: read by content, and no loss
+        for i, crop in enumerate(crops):  # PNG bytes: read by content, and no loss
             (Path(folder) / f"{i:06d}.jpg").write_bytes(cv2.imencode(".png", crop)[1].tobytes())
-        wavfile.write(Path(folder) / "audio.wav", seeded.RATE, seeded.sound(40))
+        wavfile.write(Path(folder) / "audio.wav", seeded.RATE, sound)
         options = SimpleNamespace(tmp_dir=folder, batch_size=20, vshift=15)
         summary = SyncNetInstance(net, "cpu").evaluate(options)
-    return {"evaluate_distances": rows[-1].numpy(), "evaluate": np.array(summary)}
+    return rows[-1].numpy(), np.array(summary)
+
+
+def evaluation(path: Path) -> dict[str, np.ndarray]:
+    """Crops and sound; and whole frames as Wav2Lip's wrapper takes them: FFmpeg's pictures, resized."""
+    net = S()
+    net.load_state_dict(torch.load(path))
+    distances, summary = evaluated(net, list(seeded.mouth_crops(40)), seeded.sound(40))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_lossless(folder / "in.mkv", seeded.video(20))
+        subprocess.run(["ffmpeg", "-loglevel", "error", "-i", str(folder / "in.mkv"), "-threads", "1", "-f", "image2",
+                        str(folder / "%06d.jpg")], check=True)
+        pictures = [cv2.resize(cv2.imread(str(path)), (224, 224)) for path in sorted(folder.glob("*.jpg"))]
+    whole_frame, _ = evaluated(net, pictures, seeded.sound(20))
+    return {"evaluate_distances": distances, "evaluate": summary, "whole_frame_distances": whole_frame}
 
 
 def cuts() -> dict[str, np.ndarray]:
@@ -138,7 +151,8 @@ def whole(folder: Path, syncnet: Path, s3fd: Path) -> dict[str, np.ndarray]:
     )
     rows = kept_distances()
     with torch.inference_mode():
-        offsets, confidences, distances, *_, faces, _ = pipeline.inference(str(folder / "in.mkv"), str(folder / "in.wav"))
+        files = str(folder / "in.mkv"), str(folder / "in.wav")
+        offsets, confidences, distances, *_, faces, _ = pipeline.inference(*files)
     boxes = np.array([face["bbox"] for face in json.loads(faces)])
     print("whole", offsets, confidences, distances, len(boxes))
     assert len(offsets) == 1, "the seeded detector should follow the disc and nothing else"

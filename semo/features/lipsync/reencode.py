@@ -55,7 +55,7 @@ class XvidWriter:
     def __init__(self, path: Path):
         self.writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"XVID"), FPS, (224, 224))
         if not self.writer.isOpened():
-            raise RuntimeError("this build of OpenCV writes no XVID video: install opencv-python-headless from its wheel")
+            raise RuntimeError("this build of OpenCV writes no XVID video: install its wheel from the package index")
 
     def write(self, frame: np.ndarray) -> None:
         self.writer.write(frame)

@@ -14,7 +14,7 @@ import numpy as np
 
 from semo.errors import MediaError
 from semo.features.base import Features, Session
-from semo.features.lipsync.detect import BATCH, FaceFinder
+from semo.features.lipsync.detect import FaceFinder, batch_of
 from semo.features.lipsync.distances import SHIFT, shift_distances
 from semo.features.lipsync.embed import Embedder, LipStream
 from semo.features.lipsync.reencode import Jpeg, Mpeg4Writer, XvidWriter, decoded, pictures
@@ -92,12 +92,12 @@ class TrackedSession(Session):
             self.video.write(frame)
 
     def finish(self, waveform: np.ndarray | None) -> Features:
-        samples, sound = _samples(waveform)
-        frames = self.video.count if self.video else 0
         try:
+            frames = self.video.count if self.video else 0
             if self.video:
                 self.video.close()
-            if not self.video or sound != AUDIBLE:
+            samples, sound = _samples(waveform)
+            if not frames or sound != AUDIBLE:
                 return _features([], frames=frames, sound=sound, faces=0, longest=0, largest=0)
             found, scenes = self._detect()
             every = [track for start, end in scenes for track in tracks(found[start:end], start)]
@@ -123,7 +123,7 @@ class TrackedSession(Session):
             cuts.add(frame.to_ndarray(format="bgr24"))
             jpeg = jpeg or Jpeg(frame.width, frame.height, quality=2)
             images.append(jpeg(frame))
-            if len(images) == BATCH:
+            if len(images) == batch_of(frame.height, frame.width):
                 found += self.finder(images)
                 images = []
         return found + (self.finder(images) if images else []), cuts.scenes()

@@ -16,6 +16,6 @@ def load(network: nn.Module, path: Path, device: str) -> nn.Module:
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DatasetError(f"{path}: holds no weights of {type(network).__name__} ({reason}); fetch it again") from error
+        reason, name = " ".join(str(error).split())[:200], type(network).__name__
+        raise DatasetError(f"{path}: holds no weights of {name} ({reason}); fetch it again") from error
     return network.eval().requires_grad_(False).to(device)

@@ -13,7 +13,7 @@ TAPS = (15, 22, 29)  # layers of `vgg` whose output, normalised, feeds a head
 HEADS = (256, 512, 512, 1024, 512, 256)
 STEPS = (4, 8, 16, 32, 64, 128)  # pixels between the anchors of a head; a head's anchors are 4 steps wide
 FIRST_OVERLAP = 0.3
-SMALLEST_SIDE = 16  # below it the last pooling layer has nothing left
+SMALLEST_SIDE = 28  # below it the last pooling layer has nothing left
 
 
 class _Scale(nn.Module):
@@ -47,9 +47,10 @@ class S3FD(nn.Module):
         super().__init__()
         self.vgg = _vgg()
         self.L2Norm3_3, self.L2Norm4_3, self.L2Norm5_3 = _Scale(256, 10), _Scale(512, 8), _Scale(512, 5)
-        self.extras = nn.ModuleList(
-            [nn.Conv2d(1024, 256, 1), nn.Conv2d(256, 512, 3, 2, 1), nn.Conv2d(512, 128, 1), nn.Conv2d(128, 256, 3, 2, 1)]
-        )
+        self.extras = nn.ModuleList([
+            nn.Conv2d(1024, 256, 1), nn.Conv2d(256, 512, 3, stride=2, padding=1),
+            nn.Conv2d(512, 128, 1), nn.Conv2d(128, 256, 3, stride=2, padding=1),
+        ])
         self.loc = nn.ModuleList([nn.Conv2d(width, 4, 3, padding=1) for width in HEADS])
         # The first head has three background classes against false alarms of small faces: their largest counts.
         self.conf = nn.ModuleList([nn.Conv2d(width, 2 if k else 4, 3, padding=1) for k, width in enumerate(HEADS)])
