@@ -31,7 +31,7 @@ test: $(READY)
 SYNCNET := .venv-syncnet
 test-syncnet: $(READY) $(SYNCNET)/.installed
 	mkdir -p build
-	PATH="$(CURDIR)/$(SYNCNET)/bin:$$PATH" python tests/syncnet/reference.py build/syncnet.npz
+	PATH="$(abspath $(SYNCNET))/bin:$$PATH" $(SYNCNET)/bin/python tests/syncnet/reference.py build/syncnet.npz
 	SEMO_SYNCNET_REFERENCE=build/syncnet.npz $(BIN)/python -m pytest tests/unit/test_sync_reference.py
 
 $(SYNCNET)/.installed: workflow/envs/syncnet.sh

@@ -60,6 +60,15 @@ def largest_confidence_offset(longer_than: int) -> Callable[[ClipFeatures], floa
     return of_clip
 
 
+def reason(longer_than: int) -> Callable[[ClipFeatures], str | None]:
+    """`why_none` of the generated clip."""
+
+    def of_clip(pair: ClipFeatures) -> str | None:
+        return why_none(pair.fake, longer_than)
+
+    return of_clip
+
+
 def why_none(features: Features, longer_than: int) -> str | None:
     """Why a clip has no value, None where it has one; `longer_than` is 0 for the whole-frame wrapper."""
     if len(counted(features, longer_than)):

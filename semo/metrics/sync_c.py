@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from semo.metrics.base import Metric
-from semo.metrics.sync import SHORT_TRACK, TRACK, confidence, mean_of_tracks
+from semo.metrics.sync import SHORT_TRACK, TRACK, confidence, mean_of_tracks, reason
 
 _TRACKED = Metric(
     name="sync_c",
@@ -19,6 +19,7 @@ _TRACKED = Metric(
     tier="reference",
     network="syncnet",
     of_clip=mean_of_tracks(confidence, TRACK),
+    why_none=reason(TRACK),
 )
 METRICS = (
     _TRACKED,
@@ -30,6 +31,7 @@ METRICS = (
         variant="as Sync-C, faces in > 50 frames: LatentSync, MoChaBench, syncnet-python",
         protocol="sync-syncnet-v2-track50",
         of_clip=mean_of_tracks(confidence, SHORT_TRACK),
+        why_none=reason(SHORT_TRACK),
     ),
     replace(
         _TRACKED,
@@ -40,5 +42,6 @@ METRICS = (
         protocol="sync-syncnet-v2-whole-frame",
         network="syncnet-whole-frame",
         of_clip=mean_of_tracks(confidence, 0),
+        why_none=reason(0),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from semo.metrics.base import Metric
-from semo.metrics.sync import SHORT_TRACK, TRACK, largest_confidence_offset
+from semo.metrics.sync import SHORT_TRACK, TRACK, largest_confidence_offset, reason
 
 _TRACKED = Metric(
     name="sync_offset",
@@ -19,6 +19,7 @@ _TRACKED = Metric(
     tier="reference",
     network="syncnet",
     of_clip=largest_confidence_offset(TRACK),
+    why_none=reason(TRACK),
     digits=1,
 )
 METRICS = (
@@ -31,6 +32,7 @@ METRICS = (
         variant="as AV offset, faces in > 50 frames",
         protocol="sync-syncnet-v2-track50",
         of_clip=largest_confidence_offset(SHORT_TRACK),
+        why_none=reason(SHORT_TRACK),
     ),
     replace(
         _TRACKED,
@@ -41,5 +43,6 @@ METRICS = (
         protocol="sync-syncnet-v2-whole-frame",
         network="syncnet-whole-frame",
         of_clip=largest_confidence_offset(0),
+        why_none=reason(0),
     ),
 )

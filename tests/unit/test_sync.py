@@ -227,7 +227,8 @@ def test_no_value_and_why(whole_frame, frames: int, sound: np.ndarray | None, re
     assert why_none(features, 0) == reason
     for metric in all_metrics().values():
         if metric.network == "syncnet-whole-frame":
-            assert metric.of_clip(ClipFeatures({}, features)) is None
+            pair = ClipFeatures({}, features)
+            assert metric.of_clip(pair) is None and metric.why_none(pair) == reason
 
 
 def test_six_frames_are_enough(whole_frame) -> None:
@@ -245,6 +246,9 @@ def test_no_track_and_why(tracked, monkeypatch) -> None:
         "no face was found in more than 50 frames of one scene, the most are 12 of 12"
     )
     small = run(tracked, np.full((60, 64, 64, 3), 90, np.uint8), waveform(60))
+    assert all_metrics()["sync_c"].why_none(ClipFeatures({}, small)) == (
+        "no face was found in more than 100 frames of one scene, the most are 60 of 60"
+    )
     assert why_none(small, 50) == "its faces are too small: 50 pixels, more than 100 are needed"
 
 
