@@ -53,7 +53,7 @@ class XvidWriter:
     """OpenCV's video writer with the code XVID, as the pipeline writes its crops. Takes uint8 (224, 224, 3) BGR."""
 
     def __init__(self, path: Path):
-        self.writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"XVID"), FPS, (224, 224))
+        self.writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), FPS, (224, 224))
         if not self.writer.isOpened():
             raise RuntimeError("this build of OpenCV writes no XVID video: install its wheel from the package index")
 
@@ -91,7 +91,9 @@ class Jpeg:
         picture.pts, picture.time_base = self.count, Fraction(1, FPS)
         self.count += 1
         data = b"".join(bytes(packet) for packet in self.codec.encode(picture))
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None  # the encoder has just written it
+        return image
 
 
 def decoded(path: Path) -> Iterator[av.VideoFrame]:

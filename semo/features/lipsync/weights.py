@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from semo.errors import DatasetError
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def load(network: nn.Module, path: Path, device: str) -> nn.Module:
+
+def load(network: Network, path: Path, device: str) -> Network:
     """Fill `network` from a file of tensors, every key of it and no other. Raises DatasetError of one sentence."""
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
