@@ -91,7 +91,7 @@ def similarity(points: np.ndarray, template: np.ndarray) -> np.ndarray:
 
 
 def cut(frame: np.ndarray, matrix: np.ndarray, out: int, border: int = 0) -> np.ndarray:
-    """uint8 (out, out[, 3]) through a map as of `square`: bilinear, after averaging where pixels fall on one another."""
+    """uint8 (out, out[, 3]) through a map as of `square`: bilinear; averages first where pixels fall together."""
     import cv2
 
     factor = int(1.0 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))

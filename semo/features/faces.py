@@ -137,7 +137,7 @@ def _upright(rows: np.ndarray, points: np.ndarray) -> list[tuple]:
 
 
 def _around(mesh: np.ndarray) -> tuple:
-    """Second crop, (x, y, side, angle), as MediaPipe cuts its next frame: 1.5 times the upright extent of the points."""
+    """Second crop, as MediaPipe cuts its next frame: 1.5 times the upright extent of the points."""
     angle = _tilt(mesh[EYES[0]], mesh[EYES[1]])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     upright = mesh @ turn.T
