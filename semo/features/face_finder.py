@@ -45,6 +45,7 @@ class FaceFinder:
         size = max(1, round(frame.shape[1] / factor)), max(1, round(frame.shape[0] / factor))
         rows = self.detector.rows(cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC))
         rows[:, :14] *= factor
+        rows[:, [0, 1, *range(4, 14)]] += (factor - 1) / 2  # whole numbers are the middles of pixels
         return rows
 
 

@@ -1,6 +1,7 @@
 """How sure LR-ASD is that the generated face speaks the sound: stands in for Sync-C, whose trend it follows.
 
-Spearman 0.52 with the published Sync-C of 62 clips of MoChaBench: a trend, not a Sync score.
+Over 62 clips of MoChaBench the logits of these weights had a Spearman correlation of 0.52 with the published Sync-C: a
+trend, not a Sync score.
 """
 
 from __future__ import annotations

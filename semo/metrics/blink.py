@@ -1,4 +1,8 @@
-"""Blink rate, from the eye aspect ratio (Soukupova and Cech 2016): how many blinks a minute too many or too few."""
+"""Blink rate: how many blinks a minute too many or too few.
+
+The field counts dips of the eye aspect ratio (Soukupova and Cech 2016). MediaPipe's mesh hardly closes its eyes, so the
+dips counted here are those of how dark the irises are beside the skin, at the places where the mesh sees the eyes.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,24 @@ import numpy as np
 
 from semo.features.base import Features
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import landmarks
 
-# of each eye in MediaPipe's mesh: corner, two upper points, corner, two lower points
-EYES = [[33, 160, 158, 133, 153, 144], [362, 385, 387, 263, 373, 380]]
-CLOSED = 0.75  # of the clip's own median: eyes differ, and so does how far the mesh follows the lids
-SHORTEST, LONGEST = 2, 12  # frames at 25 a second: longer is closed eyes, not a blink
+OPEN = 80  # percentile of the clip's openness that counts as open
+SHUT, LEFT = 0.5, 0.75  # a blink falls under SHUT of it and lasts while under LEFT
+LONGEST = 15  # frames at 25 a second: longer is closed eyes, or a look down
 FPS = 25.0
 
 
-def aspect_ratio(mesh: np.ndarray) -> np.ndarray:
-    """Points (T, 468, 2) -> height over width of the eyes' openings, mean of both, (T,)."""
-    eyes = mesh[:, EYES]  # (T, 2, 6, 2)
-    height = sum(np.linalg.norm(eyes[:, :, up] - eyes[:, :, down], axis=2) for up, down in ((1, 5), (2, 4)))
-    width = np.linalg.norm(eyes[:, :, 0] - eyes[:, :, 3], axis=2)
-    return (height / np.maximum(2.0 * width, 1e-9)).mean(axis=1)
-
-
 def blink_rate(clip: Features) -> float | None:
-    """Blinks a minute over the frames with a face; None without any."""
-    ratio = aspect_ratio(landmarks(clip))
-    seen = np.isfinite(ratio)
+    """Blinks a minute over the frames with a face, from `openness` (T,); None without any."""
+    openness = clip["openness"].astype(np.float64)
+    seen = np.isfinite(openness)
     if not seen.any():
         return None
-    closed = np.concatenate([[False], seen & (ratio < CLOSED * np.median(ratio[seen])), [False]])
-    edges = np.flatnonzero(np.diff(closed.astype(np.int8)))
-    lengths = edges[1::2] - edges[::2]
-    return float(((lengths >= SHORTEST) & (lengths <= LONGEST)).sum() / (seen.sum() / FPS / 60.0))
+    level = np.where(seen, openness, np.inf) / max(np.percentile(openness[seen], OPEN), 1e-6)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], level < LEFT, [0]])))
+    dips = zip(edges[::2], edges[1::2], strict=True)
+    blinks = sum(end - start <= LONGEST and level[start:end].min() < SHUT for start, end in dips)
+    return float(blinks / (seen.sum() / FPS / 60.0))
 
 
 def blink_rate_error(pair: ClipFeatures) -> float | None:
@@ -47,8 +42,8 @@ METRIC = Metric(
     better="lower",
     unit="blinks/min",
     level="clip",
-    variant="|generated - true| rate; eye aspect ratio of MediaPipe's mesh < 0.75 of its median, 2-12 frames",
-    protocol="blink-facemesh-ear0.75",
+    variant="|generated - true| rate; darkness of the irises, placed by MediaPipe's mesh, under half of open, <= 0.6 s",
+    protocol="blink-facemesh-iris0.5",
     tasks=(),
     tier="compact",
     network="faces",

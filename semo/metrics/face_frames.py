@@ -12,7 +12,8 @@ FRAME = 256.0  # landmarks are given in pixels of a frame whose longer side this
 
 def landmarks(clip: Features) -> np.ndarray:
     """The mesh, float64 (T, 468, 2), in pixels of a frame of 256; NaN in frames without a face."""
-    return clip["mesh"].astype(np.float64) * (FRAME / float(np.max(clip["size"])))
+    scale = FRAME / float(np.max(clip["size"]))
+    return (clip["mesh"].astype(np.float64) + 0.5) * scale - 0.5  # whole numbers are the middles of pixels
 
 
 def in_both(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

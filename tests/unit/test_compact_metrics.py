@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from semo.features import all_networks
 from semo.metrics import all_metrics, in_tier, metric
 from semo.metrics.base import ClipFeatures
-from semo.metrics.blink import EYES, blink_rate, blink_rate_error
+from semo.metrics.blink import blink_rate, blink_rate_error
 from semo.metrics.lmd import LIPS
 
 FACE_METRICS = (
@@ -30,6 +30,7 @@ def features(frames: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
         "boxes": rng.uniform(0, 100, (frames, 4)),
         "identity": identity / np.linalg.norm(identity, axis=1, keepdims=True),
         "mesh": mesh,
+        "openness": rng.uniform(0.4, 0.6, frames),
         "pose": rng.uniform(-30, 30, (frames, 3)),
         "expression": rng.normal(size=(frames, 10)),
         "size": np.array([256.0, 256.0]),
@@ -165,27 +166,29 @@ def test_jitter_is_less_smooth_and_frozen_frames_are_too_smooth():
         )
 
 
-def blinking(dips: dict[int, int], frames: int = 500) -> dict[str, np.ndarray]:
-    """Eyes open 10 px of 30, closed for `length` frames from each start."""
-    mesh = np.zeros((frames, 468, 2))
-    for eye in EYES:
-        mesh[:, eye] = np.array([[0, 0], [10, -5], [20, -5], [30, 0], [20, 5], [10, 5]])
-        for start, length in dips.items():
-            mesh[start : start + length, eye, 1] *= 0.2
-    return {"mesh": mesh, "size": np.array([256, 256])}
+def blinking(dips: dict[int, int], frames: int = 500, depth: float = 0.2) -> dict[str, np.ndarray]:
+    """Openness about 0.6, `depth` of it for `length` frames from each start."""
+    openness = 0.6 + 0.03 * np.sin(np.arange(frames))
+    for start, length in dips.items():
+        openness[start : start + length] *= depth
+    return {"openness": openness}
 
 
 def test_blinks_are_counted_by_the_minute():
-    clip = blinking({10: 4, 100: 2, 300: 12, 496: 4})  # 500 frames are a third of a minute
+    clip = blinking({10: 4, 100: 1, 300: 15, 496: 4})  # 500 frames are a third of a minute
     assert blink_rate(clip) == pytest.approx(12)
-    assert blink_rate(blinking({10: 1, 100: 13})) == 0  # a flicker and closed eyes
     assert blink_rate(blinking({0: 5})) == pytest.approx(3)  # begins with one
     assert blink_rate_error(ClipFeatures(clip, blinking({50: 3}))) == pytest.approx(9)
 
 
+def test_closed_eyes_and_half_closed_ones_are_no_blinks():
+    assert blink_rate(blinking({100: 16})) == 0
+    assert blink_rate(blinking({100: 5}, depth=0.6)) == 0
+
+
 def test_minutes_without_a_face_do_not_count():
     clip = blinking({10: 4, 100: 4})
-    clip["mesh"][250:] = np.nan
+    clip["openness"][250:] = np.nan
     assert blink_rate(clip) == pytest.approx(12)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from semo.errors import MediaError
 from semo.features import all_networks
-from semo.features.face_finder import back, cut, follow, similarity, square
+from semo.features.face_finder import FaceFinder, back, cut, follow, similarity, square
 from semo.features.faces import Faces
 from semo.features.lrasd import LRASDSpeaker, LRASDVisual
 from semo.features.mfcc import mfcc
@@ -83,7 +83,7 @@ def test_files_that_hold_code_are_refused_and_not_run(tmp_path, monkeypatch):
     assert not Path("exploded").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing", b"\x80\x03}."])
+@pytest.mark.parametrize("content", [b"", b"nothing", b"\x80\x02}."])
 def test_damaged_files_are_refused(tmp_path, content):
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -175,6 +175,28 @@ def test_the_same_person_is_followed_though_another_is_larger():
     moved[0] += 200  # gone: the largest takes over
     assert follow(both, moved)[0] == 100
     assert follow(both[:0], small) is None
+
+
+def test_a_frame_is_searched_once_and_a_tiny_one_enlarged(monkeypatch):
+    seen = []
+
+    class Detector:
+        def __init__(self, path):
+            pass
+
+        def rows(self, frame):
+            seen.append(frame.shape)
+            return samples.grey_square_is_a_face(frame)
+
+    monkeypatch.setattr("semo.detect.YuNet", Detector)
+    find = FaceFinder(Path("weights"))
+    frames = np.zeros((2, 64, 32, 3), np.uint8)
+    frames[1, 20:40, 8:24] = 255
+    assert len(find(frames[0])) == 0
+    first, again = find(frames[1]), find(frames[1].copy())
+    np.testing.assert_array_equal(first, again)
+    assert seen == [(256, 128, 3)] * 2
+    np.testing.assert_allclose(first[0, :4], [8, 20, 16, 20], atol=0.6)  # resampled edges
 
 
 @pytest.fixture(scope="module")
