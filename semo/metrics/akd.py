@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import in_both, landmarks, mean_or_none
+from semo.metrics.face_frames import in_both, landmarks, mean_or_none, why_no_value
 
 
 def keypoint_distance(pair: ClipFeatures) -> float | None:
@@ -33,6 +33,7 @@ METRICS = (
         tier="compact",
         network="faces",
         of_clip=keypoint_distance,
+        why_none=why_no_value,
         digits=2,
     ),
     Metric(
@@ -47,5 +48,6 @@ METRICS = (
         tier="compact",
         network="faces",
         of_clip=missing_faces,
+        why_none=why_no_value,
     ),
 )

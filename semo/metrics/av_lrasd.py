@@ -18,6 +18,10 @@ def mean_logit(pair: ClipFeatures) -> float | None:
     return float(seen.mean(dtype=np.float64)) if len(seen) else None
 
 
+def why_no_logit(pair: ClipFeatures) -> str:
+    return "the generated video shows no face" if len(pair.fake["logits"]) else "the generated video has no sound"
+
+
 METRIC = Metric(
     name="av_lrasd",
     label="AV-lrasd",
@@ -31,4 +35,5 @@ METRIC = Metric(
     network="lrasd",
     stands_for="sync_c",
     of_clip=mean_logit,
+    why_none=why_no_logit,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from semo.features.base import Features
 from semo.metrics.base import ClipFeatures, Metric
+from semo.metrics.face_frames import why_no_value
 
 OPEN = 80  # percentile of the clip's openness that counts as open
 SHUT, LEFT = 0.5, 0.75  # a blink falls under SHUT of it and lasts while under LEFT
@@ -48,5 +49,6 @@ METRIC = Metric(
     tier="compact",
     network="faces",
     of_clip=blink_rate_error,
+    why_none=why_no_value,
     digits=1,
 )

@@ -9,7 +9,7 @@ the source person.
 from __future__ import annotations
 
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import mean_or_none, pairs
+from semo.metrics.face_frames import mean_or_none, pairs, why_no_value
 
 
 def identity_similarity(pair: ClipFeatures) -> float | None:
@@ -30,4 +30,5 @@ METRIC = Metric(
     tier="compact",
     network="faces",
     of_clip=identity_similarity,
+    why_none=why_no_value,
 )

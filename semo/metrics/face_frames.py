@@ -27,6 +27,19 @@ def pairs(clip: ClipFeatures, name: str) -> tuple[np.ndarray, np.ndarray]:
     return in_both(clip.real[name], clip.fake[name])
 
 
+def blind_side(clip: ClipFeatures) -> str | None:
+    """Which of the two videos shows no face, in words; None where both show one."""
+    for name, side in (("true", clip.real), ("generated", clip.fake)):
+        if not np.isfinite(side["boxes"]).any():
+            return f"the {name} video shows no face"
+    return None
+
+
+def why_no_value(clip: ClipFeatures) -> str:
+    """Why a metric of frames with a face in both has no value."""
+    return blind_side(clip) or "no frame shows a face in both videos"
+
+
 def _finite(values: np.ndarray) -> np.ndarray:
     return np.isfinite(values.reshape(len(values), -1)).all(axis=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import mean_or_none, pairs
+from semo.metrics.face_frames import mean_or_none, pairs, why_no_value
 
 
 def pose_error(pair: ClipFeatures) -> float | None:
@@ -26,5 +26,6 @@ METRIC = Metric(
     tier="compact",
     network="faces",
     of_clip=pose_error,
+    why_none=why_no_value,
     digits=2,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import in_both, landmarks, mean_or_none
+from semo.metrics.face_frames import in_both, landmarks, mean_or_none, why_no_value
 
 # the two rings of the lips in MediaPipe's mesh, 20 points each
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185,
@@ -34,4 +34,5 @@ METRIC = Metric(
     tier="compact",
     network="faces",
     of_clip=mouth_distance,
+    why_none=why_no_value,
 )

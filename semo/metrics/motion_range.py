@@ -6,7 +6,7 @@ import numpy as np
 
 from semo.features.base import Features
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import landmarks
+from semo.metrics.face_frames import blind_side, landmarks
 
 FLOOR = 0.1  # px: what the landmarks of a still picture spread after compression; keeps frozen clips finite
 
@@ -27,6 +27,10 @@ def range_ratio(pair: ClipFeatures) -> float | None:
     return None if real is None or fake is None else float(abs(np.log((fake + FLOOR) / (real + FLOOR))))
 
 
+def why_no_ratio(pair: ClipFeatures) -> str:
+    return blind_side(pair) or "fewer than two frames show a face in one of the videos"
+
+
 METRIC = Metric(
     name="motion_range_facemesh",
     label="Motion range-facemesh",
@@ -39,4 +43,5 @@ METRIC = Metric(
     tier="compact",
     network="faces",
     of_clip=range_ratio,
+    why_none=why_no_ratio,
 )

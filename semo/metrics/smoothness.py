@@ -6,7 +6,7 @@ import numpy as np
 
 from semo.features.base import Features
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.face_frames import landmarks
+from semo.metrics.face_frames import blind_side, landmarks
 
 FLOOR = 0.05  # px^2: what the landmarks of a still picture shake after compression; keeps frozen clips finite
 
@@ -27,6 +27,10 @@ def smoothness_ratio(pair: ClipFeatures) -> float | None:
     return None if real is None or fake is None else float(abs(np.log((fake + FLOOR) / (real + FLOOR))))
 
 
+def why_no_ratio(pair: ClipFeatures) -> str:
+    return blind_side(pair) or "no three frames in a row show a face in one of the videos"
+
+
 METRIC = Metric(
     name="smoothness_facemesh",
     label="Smoothness-facemesh",
@@ -39,4 +43,5 @@ METRIC = Metric(
     tier="compact",
     network="faces",
     of_clip=smoothness_ratio,
+    why_none=why_no_ratio,
 )

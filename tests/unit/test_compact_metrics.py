@@ -78,6 +78,8 @@ def test_identical_clips_are_perfect(name):
 def test_clips_without_a_face_have_no_value(name):
     clip, nobody = features(), without_faces(features(), slice(None))
     assert value(name, nobody, clip) is None
+    assert metric(name).why_none(ClipFeatures(nobody, clip)) == "the true video shows no face"
+    assert metric(name).why_none(ClipFeatures(clip, nobody)) == "the generated video shows no face"
     assert value(name, clip, nobody) == (1.0 if name == "missing_yunet" else None)
 
 
@@ -89,6 +91,16 @@ def test_only_frames_with_a_face_in_both_count(name):
     kept = [i for i in range(40) if i not in (0, 1, 7)]
     short = [{k: v if k == "size" else v[kept] for k, v in clip.items()} for clip in (real, fake)]
     assert blind == pytest.approx(value(name, *short))
+
+
+def test_faces_seen_only_by_turns_are_explained():
+    clip = features()
+    real, fake = without_faces(clip, slice(0, 20)), without_faces(clip, slice(20, 40))
+    assert value("akd_facemesh", real, fake) is None
+    assert metric("akd_facemesh").why_none(ClipFeatures(real, fake)) == "no frame shows a face in both videos"
+    flicker = without_faces(clip, slice(0, 40, 2))
+    assert value("smoothness_facemesh", clip, flicker) is None
+    assert "no three frames in a row" in metric("smoothness_facemesh").why_none(ClipFeatures(clip, flicker))
 
 
 def test_missing_faces_are_counted_where_the_truth_has_one():
@@ -195,3 +207,5 @@ def test_minutes_without_a_face_do_not_count():
 def test_speaking_logits_are_averaged_where_there_are_any():
     clips = [{"logits": np.array(values, np.float32)} for values in ([], [np.nan, np.nan], [1.0, np.nan, 3.0])]
     assert [metric("av_lrasd").of_clip(ClipFeatures(clips[2], clip)) for clip in clips] == [None, None, 2.0]
+    reasons = [metric("av_lrasd").why_none(ClipFeatures(clips[2], clip)) for clip in clips[:2]]
+    assert reasons == ["the generated video has no sound", "the generated video shows no face"]
