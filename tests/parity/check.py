@@ -225,11 +225,16 @@ def unrecorded(golden: Golden, outputs: Mapping[str, Tensor]) -> list[str]:
     for name in sorted(recorded.keys() | announced.keys() | outputs.keys()):
         if name not in recorded or name not in golden.arrays:
             faults.append(f"output {name}: no golden value")
-        elif golden.arrays[name].shape != (len(range(0, int(np.prod(recorded[name]["shape"])), recorded[name]["stride"])),):
+        elif golden.arrays[name].shape != (stored_length(recorded[name]),):
             faults.append(f"output {name}: the golden array has another length than the sidecar says")
         elif name not in outputs:
             faults.append(f"output {name}: missing")
     return faults
+
+
+def stored_length(info: Mapping[str, Any]) -> int:
+    """How many numbers a golden file holds of an output: every `stride`-th."""
+    return len(range(0, int(np.prod(info["shape"])), info["stride"]))
 
 
 def show(path: Path, report: Report) -> None:
