@@ -13,6 +13,7 @@ and returns all fields of the mode as a dict of tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,3 +23,11 @@ Mode = Callable[
     [Mapping[str, nn.Module], Mapping[str, Tensor], Mapping[str, Fields], Mapping[str, Any], Mapping[str, bool | None]],
     Fields,
 ]
+
+
+def set_sampling(module: nn.Module, align_corners: Mapping[str, bool | None]) -> None:
+    """Give the values of a case to every part that has a `sampling` (see `baselines.blocks.grids`)."""
+    given = {name: value for name, value in align_corners.items() if value is not None}
+    for part in module.modules():
+        if hasattr(part, "sampling"):
+            part.sampling = replace(part.sampling, **given)

@@ -1,0 +1,33 @@
+"""Animation via disentanglement on regions (MRAA, section 3.4): shape from the source, pose from the driving frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from baselines.blocks.avd import Disentangler
+from baselines.mraa.config import MRAAConfig
+from baselines.mraa.regions import Regions
+
+
+class AVDNetwork(Disentangler):
+    """Regions of source and driving frame -> regions of the source in the driving pose.
+
+    Not the identity where both are the same frame: for transfer between people, not for reconstruction.
+    """
+
+    def __init__(self, config: MRAAConfig):
+        super().__init__(6 * config.regions, config.avd_identity, config.avd_pose)
+        self.revert_axis_swap = config.revert_axis_swap
+
+    def forward(self, source: Regions, driving: Regions) -> Regions:
+        made = self.disentangle(self.numbers(source), self.numbers(driving)).unflatten(1, (-1, 6))
+        shift, affine = made[..., :2], made[..., 2:].unflatten(2, (2, 2))
+        return {"shift": shift, "affine": affine, "covar": affine @ affine.mT}
+
+    def numbers(self, regions: Regions) -> Tensor:
+        """(B, 6 K): centre and affine of every region."""
+        affine = regions["affine"]
+        if self.revert_axis_swap:
+            affine = affine * torch.sign(affine[..., :1, :1])
+        return torch.cat([regions["shift"], affine.flatten(2)], dim=2).flatten(1)
