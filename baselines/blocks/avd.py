@@ -28,7 +28,7 @@ class Disentangler(nn.Module):
         super().__init__()
         self.id_encoder = perceptron(numbers, *WIDTHS, identity)
         self.pose_encoder = perceptron(numbers, *WIDTHS, pose)
-        self.decoder = perceptron(identity + pose, *reversed(WIDTHS), numbers)
+        self.decoder = perceptron(pose + identity, *reversed(WIDTHS), numbers)
 
     def disentangle(self, source: Tensor, driving: Tensor) -> Tensor:
-        return self.decoder(torch.cat([self.id_encoder(source), self.pose_encoder(driving)], dim=1))
+        return self.decoder(torch.cat([self.pose_encoder(driving), self.id_encoder(source)], dim=1))

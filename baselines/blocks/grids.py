@@ -48,6 +48,18 @@ def warp_each(maps: Tensor, flows: Tensor, sampling: Sampling) -> Tensor:
     return warp(copies, flows.flatten(0, 1), sampling).unflatten(0, (batch, count))
 
 
+def homogeneous(numbers: Tensor) -> Tensor:
+    """(B, 6), the upper two rows -> (B, 3, 3)."""
+    last = numbers.new_tensor([0.0, 0.0, 1.0]).expand(len(numbers), 1, 3)
+    return torch.cat([numbers.view(-1, 2, 3), last], dim=1)
+
+
+def transform(matrix: Tensor, positions: Tensor) -> Tensor:
+    """Homogeneous matrices (B, 3, 3) on positions (h, w, 2) -> (B, h, w, 2)."""
+    moved = torch.einsum("bij,hwj->bhwi", matrix, F.pad(positions, (0, 1), value=1.0))
+    return moved[..., :2] / moved[..., 2:]
+
+
 def gaussian(points: Tensor, size: tuple[int, int], variance: float) -> Tensor:
     """Unnormalised gaussians at `points` (B, K, 2) -> (B, K, height, width)."""
     offsets = grid(*size, points) - points[:, :, None, None]  # (B, K, H, W, 2)

@@ -31,18 +31,17 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Maps of an Encoder -> the deepest map and the map after each doubling, coarse to fine.
 
-    After a doubling the encoder's map of that size is concatenated; `out_channels` are those of the last map,
-    base + channels of the input.
+    After a doubling the encoder's map of that size is concatenated. `widths`: channels of the maps.
     """
 
     def __init__(self, base: int, channels: int, blocks: int, most: int, norm: Norm = batch_norm):
         super().__init__()
         self.up_blocks = nn.ModuleList()
+        self.widths = [width(base, blocks, most)]
         for level in reversed(range(blocks)):
-            deepest = level == blocks - 1
-            taken = width(base, level + 1, most) * (1 if deepest else 2)
-            self.up_blocks.append(UpBlock(taken, width(base, level, most), norm=norm))
-        self.out_channels = base + channels
+            given = width(base, level, most)
+            self.up_blocks.append(UpBlock(self.widths[-1], given, norm=norm))
+            self.widths.append(given + (given if level else channels))
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         out = [maps[-1]]
@@ -58,7 +57,7 @@ class Hourglass(nn.Module):
         super().__init__()
         self.encoder = Encoder(base, channels, blocks, most, norm)
         self.decoder = Decoder(base, channels, blocks, most, norm)
-        self.out_channels = self.decoder.out_channels
+        self.out_channels = self.decoder.widths[-1]
 
     def levels(self, x: Tensor) -> list[Tensor]:
         """All maps of the decoder, coarse to fine."""

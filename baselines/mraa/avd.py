@@ -21,13 +21,15 @@ class AVDNetwork(Disentangler):
         self.revert_axis_swap = config.revert_axis_swap
 
     def forward(self, source: Regions, driving: Regions) -> Regions:
-        made = self.disentangle(self.numbers(source), self.numbers(driving)).unflatten(1, (-1, 6))
-        shift, affine = made[..., :2], made[..., 2:].unflatten(2, (2, 2))
+        affine = source["affine"]
+        if self.revert_axis_swap:  # as in the flow: by the sign of the motion from driving to source
+            affine = affine * torch.sign((affine @ torch.linalg.inv(driving["affine"]))[..., :1, :1])
+        made = self.disentangle(numbers(source["shift"], affine), numbers(driving["shift"], driving["affine"]))
+        shift, affine = made.unflatten(1, (-1, 6)).split((2, 4), dim=2)
+        affine = affine.unflatten(2, (2, 2))
         return {"shift": shift, "affine": affine, "covar": affine @ affine.mT}
 
-    def numbers(self, regions: Regions) -> Tensor:
-        """(B, 6 K): centre and affine of every region."""
-        affine = regions["affine"]
-        if self.revert_axis_swap:
-            affine = affine * torch.sign(affine[..., :1, :1])
-        return torch.cat([regions["shift"], affine.flatten(2)], dim=2).flatten(1)
+
+def numbers(shift: Tensor, affine: Tensor) -> Tensor:
+    """(B, 6 K): centre and affine of every region."""
+    return torch.cat([shift, affine.flatten(2)], dim=2).flatten(1)

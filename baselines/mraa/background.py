@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from baselines.blocks.grids import homogeneous
 from baselines.blocks.hourglass import Encoder, width
 from baselines.mraa.config import MRAAConfig
 
@@ -25,9 +26,3 @@ class BGMotionPredictor(nn.Module):
         source = source.expand(len(driving), -1, -1, -1)
         features = self.encoder(torch.cat([source, driving], dim=1))[-1]  # (B, C, H / 32, W / 32)
         return homogeneous(self.fc(features.mean(dim=(2, 3))))
-
-
-def homogeneous(numbers: Tensor) -> Tensor:
-    """(B, 6), the upper two rows -> (B, 3, 3)."""
-    last = numbers.new_tensor([0.0, 0.0, 1.0]).expand(len(numbers), 1, 3)
-    return torch.cat([numbers.view(-1, 2, 3), last], dim=1)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.blocks.conv import AntiAlias
-from baselines.blocks.grids import grid, warp_each
+from baselines.blocks.grids import grid, transform, warp_each
 from baselines.blocks.hourglass import Hourglass
 from baselines.mraa.config import MRAAConfig
 from baselines.mraa.regions import Regions
@@ -67,12 +67,6 @@ class PixelwiseFlowPredictor(nn.Module):
         if background is not None:
             still = transform(background, positions)
         return torch.cat([still[:, None], moved], dim=1)
-
-
-def transform(matrix: Tensor, positions: Tensor) -> Tensor:
-    """Homogeneous matrices (B, 3, 3) on positions (h, w, 2) -> (B, h, w, 2)."""
-    moved = torch.einsum("bij,hwj->bhwi", matrix, F.pad(positions, (0, 1), value=1.0))
-    return moved[..., :2] / moved[..., 2:]
 
 
 def region_heatmap(regions: Regions, size: tuple[int, int]) -> Tensor:

@@ -1,0 +1,68 @@
+"""Sizes of TPSMM: `official` as released for VoxCeleb at 256 px, `mini` for 64 px, trained in a run of the suite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from baselines.blocks.grids import Sampling
+
+POINTS = 5  # control points of one spline
+
+
+@dataclass(frozen=True)
+class TPSMMConfig:
+    """`splines`: thin-plate splines, of five keypoints each. `scale_factor`: motion is found at this fraction of the
+    frame size. `encoder_base`: channels of the first stage of the ResNets.
+    """
+
+    frame_size: int = 256
+    channels: int = 3
+    splines: int = 10
+    scale_factor: float = 0.25
+    hourglass_blocks: int = 5
+    hourglass_most: int = 1024
+    motion_base: int = 64
+    encoder_base: int = 64
+    base: int = 64
+    most: int = 512
+    down_blocks: int = 3
+    kp_variance: float = 0.01
+    avd_identity: int = 128
+    avd_pose: int = 128
+    sampling: Sampling = Sampling(grid_sample=True, interpolate=True)
+
+
+SIZES = {
+    "official": TPSMMConfig(),
+    "mini": TPSMMConfig(
+        frame_size=64,
+        splines=5,
+        scale_factor=0.5,
+        hourglass_blocks=3,
+        hourglass_most=128,
+        motion_base=16,
+        encoder_base=16,
+        base=16,
+        most=64,
+        down_blocks=2,
+    ),
+}
+
+
+def build(config: TPSMMConfig) -> dict[str, nn.Module]:
+    """Freshly initialised networks by their keys in the released file."""
+    from baselines.tpsmm.avd import AVDNetwork
+    from baselines.tpsmm.background import BGMotionPredictor
+    from baselines.tpsmm.inpainting import InpaintingNetwork
+    from baselines.tpsmm.keypoints import KPDetector
+    from baselines.tpsmm.motion import DenseMotionNetwork
+
+    return {
+        "inpainting_network": InpaintingNetwork(config),
+        "dense_motion_network": DenseMotionNetwork(config),
+        "kp_detector": KPDetector(config),
+        "bg_predictor": BGMotionPredictor(config),
+        "avd_network": AVDNetwork(config),
+    }
