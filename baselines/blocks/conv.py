@@ -24,7 +24,12 @@ def instance_norm(channels: int) -> nn.Module:
 
 
 class SameBlock(nn.Module):
-    """Convolution, norm, ReLU at one resolution."""
+    """Convolution, norm, ReLU at one resolution.
+
+    `folds`, here and elsewhere: names of a convolution and the norm after it, which inference may make one.
+    """
+
+    folds = (("conv", "norm"),)
 
     def __init__(self, channels: int, out: int, kernel: int = 3, norm: Norm = batch_norm):
         super().__init__()
@@ -51,6 +56,8 @@ class UpBlock(SameBlock):
 
 class ResBlock(nn.Module):
     """Pre-activation residual block: twice norm, ReLU, 3 x 3 convolution."""
+
+    folds = (("conv1", "norm2"),)
 
     def __init__(self, channels: int, norm: Norm = batch_norm):
         super().__init__()

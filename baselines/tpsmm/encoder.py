@@ -12,6 +12,8 @@ BLOCKS = 2
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions around a shortcut, which is projected where size or width change."""
 
+    folds = (("conv1", "bn1"), ("conv2", "bn2"))
+
     def __init__(self, channels: int, out: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
@@ -29,6 +31,8 @@ class BasicBlock(nn.Module):
 
 class ResNet18(nn.Module):
     """(B, channels, H, W) -> (B, out) (He et al., CVPR 2016)."""
+
+    folds = (("conv1", "bn1"),)
 
     def __init__(self, channels: int, out: int, base: int = 64):
         super().__init__()
