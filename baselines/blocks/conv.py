@@ -19,8 +19,11 @@ def batch_norm(channels: int) -> nn.Module:
 
 
 def instance_norm(channels: int) -> nn.Module:
-    """With learned scale and shift, without running statistics (TPSMM)."""
-    return nn.InstanceNorm2d(channels, affine=True)
+    """Instance norm with learned scale and shift, without running statistics (TPSMM).
+
+    As group norm of one channel per group, which unlike `nn.InstanceNorm2d` has a kernel for channels last.
+    """
+    return nn.GroupNorm(channels, channels)
 
 
 class SameBlock(nn.Module):

@@ -45,8 +45,6 @@ def _replace_parts(module: nn.Module, winograd: bool) -> None:
         elif isinstance(child, nn.Conv2d) and isinstance(module, ResBlock) and winograd:
             if child.in_channels >= WINOGRAD_CHANNELS:
                 setattr(module, name, WinogradConv(child))
-        elif isinstance(child, nn.InstanceNorm2d):
-            setattr(module, name, fast_norm(child))
         else:
             _replace_parts(child, winograd)
 
@@ -63,7 +61,7 @@ def _pairs(module: nn.Module) -> Iterable[tuple[str, str]]:
 def fold(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
     """The pair `conv`, `norm` as one convolution and what is left of the norm; instance norm cannot be folded."""
     if not isinstance(norm, nn.BatchNorm2d):
-        return conv, fast_norm(norm)
+        return conv, norm
     scale = norm.weight.double() * torch.rsqrt(norm.running_var.double() + norm.eps)
     bias = torch.zeros_like(norm.bias) if conv.bias is None else conv.bias
     folded = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
@@ -71,15 +69,6 @@ def fold(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
     folded.weight.copy_(conv.weight.double() * scale[:, None, None, None])
     folded.bias.copy_((bias.double() - norm.running_mean.double()) * scale + norm.bias.double())
     return folded, nn.Identity()
-
-
-def fast_norm(norm: nn.Module) -> nn.Module:
-    """Instance norm as group norm of one channel per group, which has a kernel for channels last."""
-    if not isinstance(norm, nn.InstanceNorm2d):
-        return norm
-    made = nn.GroupNorm(norm.num_features, norm.num_features, norm.eps).to(norm.weight).requires_grad_(False)
-    made.load_state_dict(norm.state_dict())
-    return made
 
 
 class FastUp(nn.Module):

@@ -26,6 +26,7 @@ class FOMMConfig:
     motion_base: int = 64
     base: int = 64
     most: int = 512
+    kernel: int = 7  # of the first and the last convolution of every network
     down_blocks: int = 2
     bottleneck_blocks: int = 6
     kp_variance: float = 0.01
@@ -37,14 +38,15 @@ SIZES = {
     "official": FOMMConfig(),
     "mini": FOMMConfig(
         frame_size=64,
-        scale_factor=0.5,
+        scale_factor=0.25,
         hourglass_blocks=3,
         hourglass_most=128,
-        detector_base=16,
-        motion_base=16,
-        base=24,
-        most=96,
-        bottleneck_blocks=3,
+        detector_base=8,
+        motion_base=8,
+        base=8,
+        most=32,
+        kernel=3,
+        bottleneck_blocks=2,
     ),
 }
 

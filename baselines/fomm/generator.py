@@ -23,13 +23,13 @@ class Generator(nn.Module):
         self.sampling = config.sampling
         widths = [width(config.base, level, config.most) for level in range(config.down_blocks + 1)]
         self.dense_motion_network = DenseMotionNetwork(config)
-        self.first = SameBlock(config.channels, config.base, 7)
+        self.first = SameBlock(config.channels, config.base, config.kernel)
         self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.bottleneck = nn.Sequential(
             OrderedDict((f"r{i}", ResBlock(widths[-1])) for i in range(config.bottleneck_blocks))
         )
         self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
-        self.final = nn.Conv2d(config.base, config.channels, 7, padding=3)
+        self.final = nn.Conv2d(config.base, config.channels, config.kernel, padding=config.kernel // 2)
 
     def forward(self, source: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
         """`prediction` (B, 3, H, W) in [0, 1], `deformed` (the source moved) and the fields of Motion."""

@@ -34,8 +34,9 @@ class KPDetector(nn.Module):
         self.predictor = Hourglass(
             config.detector_base, config.channels, config.hourglass_blocks, config.hourglass_most
         )
-        self.kp = nn.Conv2d(self.predictor.out_channels, config.keypoints, 7)
-        self.jacobian = nn.Conv2d(self.predictor.out_channels, 4 * config.keypoints, 7) if config.jacobian else None
+        features, count = self.predictor.out_channels, config.keypoints
+        self.kp = nn.Conv2d(features, count, config.kernel)
+        self.jacobian = nn.Conv2d(features, 4 * count, config.kernel) if config.jacobian else None
         if self.jacobian is not None:
             nn.init.zeros_(self.jacobian.weight)
             with torch.no_grad():

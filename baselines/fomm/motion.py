@@ -41,8 +41,9 @@ class DenseMotionNetwork(nn.Module):
         self.hourglass = Hourglass(
             config.motion_base, motions * (config.channels + 1), config.hourglass_blocks, config.hourglass_most
         )
-        self.mask = nn.Conv2d(self.hourglass.out_channels, motions, 7, padding=3)
-        self.occlusion = nn.Conv2d(self.hourglass.out_channels, 1, 7, padding=3) if config.occlusion else None
+        features, kernel = self.hourglass.out_channels, config.kernel
+        self.mask = nn.Conv2d(features, motions, kernel, padding=kernel // 2)
+        self.occlusion = nn.Conv2d(features, 1, kernel, padding=kernel // 2) if config.occlusion else None
 
     def forward(self, source: Tensor, driving: Keypoints, origin: Keypoints) -> Motion:
         return self.from_small(self.down(source), driving, origin)

@@ -27,11 +27,13 @@ class MRAAConfig:
     background_blocks: int = 5
     base: int = 64
     most: int = 512
+    kernel: int = 7  # of the first and the last convolution of every network
     down_blocks: int = 2
     bottleneck_blocks: int = 6
     skips: bool = True
     # a region has no front: turn the affine motion so that it maps x to x with a positive factor
     revert_axis_swap: bool = True
+    avd: bool = True  # with the network that transfers motion between people, which is trained by itself, later
     avd_identity: int = 64
     avd_pose: int = 64
     sampling: Sampling = Sampling(grid_sample=False, interpolate=False)
@@ -41,17 +43,19 @@ SIZES = {
     "official": MRAAConfig(),
     "mini": MRAAConfig(
         frame_size=64,
-        scale_factor=0.5,
+        scale_factor=0.25,
         hourglass_blocks=3,
         hourglass_most=128,
-        region_base=16,
-        motion_base=16,
+        region_base=8,
+        motion_base=8,
         background_base=8,
-        background_most=128,
-        background_blocks=5,
-        base=24,
-        most=96,
-        bottleneck_blocks=3,
+        background_most=64,
+        background_blocks=4,
+        base=8,
+        most=32,
+        kernel=3,
+        bottleneck_blocks=2,
+        avd=False,
     ),
 }
 
@@ -63,9 +67,11 @@ def build(config: MRAAConfig) -> dict[str, nn.Module]:
     from baselines.mraa.generator import Generator
     from baselines.mraa.regions import RegionPredictor
 
-    return {
+    networks: dict[str, nn.Module] = {
         "generator": Generator(config),
         "bg_predictor": BGMotionPredictor(config),
         "region_predictor": RegionPredictor(config),
-        "avd_network": AVDNetwork(config),
     }
+    if config.avd:
+        networks["avd_network"] = AVDNetwork(config)
+    return networks

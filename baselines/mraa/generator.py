@@ -24,13 +24,13 @@ class Generator(nn.Module):
         self.skips = config.skips
         widths = [width(config.base, level, config.most) for level in range(config.down_blocks + 1)]
         self.pixelwise_flow_predictor = PixelwiseFlowPredictor(config)
-        self.first = SameBlock(config.channels, config.base, 7)
+        self.first = SameBlock(config.channels, config.base, config.kernel)
         self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.bottleneck = nn.Sequential(
             OrderedDict((f"r{i}", ResBlock(widths[-1])) for i in range(config.bottleneck_blocks))
         )
         self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
-        self.final = nn.Conv2d(config.base, config.channels, 7, padding=3)
+        self.final = nn.Conv2d(config.base, config.channels, config.kernel, padding=config.kernel // 2)
 
     def forward(
         self, source: Tensor, region_source: Regions, region_driving: Regions, background: Tensor | None = None

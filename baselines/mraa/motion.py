@@ -36,8 +36,8 @@ class PixelwiseFlowPredictor(nn.Module):
         self.hourglass = Hourglass(
             config.motion_base, motions * (config.channels + 1), config.hourglass_blocks, config.hourglass_most
         )
-        self.mask = nn.Conv2d(self.hourglass.out_channels, motions, 7, padding=3)
-        self.occlusion = nn.Conv2d(self.hourglass.out_channels, 1, 7, padding=3)
+        self.mask = nn.Conv2d(self.hourglass.out_channels, motions, config.kernel, padding=config.kernel // 2)
+        self.occlusion = nn.Conv2d(self.hourglass.out_channels, 1, config.kernel, padding=config.kernel // 2)
 
     def forward(self, source: Tensor, driving: Regions, origin: Regions, background: Tensor | None = None) -> Flow:
         return self.from_small(self.down(source), driving, origin, background)

@@ -32,7 +32,7 @@ class RegionPredictor(nn.Module):
         self.temperature = config.temperature
         self.down = AntiAlias(config.channels, config.scale_factor)
         self.predictor = Hourglass(config.region_base, config.channels, config.hourglass_blocks, config.hourglass_most)
-        self.regions = nn.Conv2d(self.predictor.out_channels, config.regions, 7, padding=3)
+        self.regions = nn.Conv2d(self.predictor.out_channels, config.regions, config.kernel, padding=config.kernel // 2)
 
     def forward(self, image: Tensor) -> Regions:
         logits = self.regions(self.predictor(self.down(image)))  # (B, K, h, w)

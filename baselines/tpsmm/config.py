@@ -27,8 +27,10 @@ class TPSMMConfig:
     encoder_base: int = 64
     base: int = 64
     most: int = 512
+    kernel: int = 7  # of the first and the last convolution of every network
     down_blocks: int = 3
     kp_variance: float = 0.01
+    avd: bool = True  # with the network that transfers motion between people, which is trained by itself, later
     avd_identity: int = 128
     avd_pose: int = 128
     sampling: Sampling = Sampling(grid_sample=True, interpolate=True)
@@ -38,15 +40,17 @@ SIZES = {
     "official": TPSMMConfig(),
     "mini": TPSMMConfig(
         frame_size=64,
-        splines=5,
-        scale_factor=0.5,
+        scale_factor=0.25,
         hourglass_blocks=3,
         hourglass_most=128,
-        motion_base=16,
-        encoder_base=16,
-        base=16,
-        most=64,
+        splines=4,
+        motion_base=8,
+        encoder_base=8,
+        base=8,
+        most=32,
+        kernel=3,
         down_blocks=2,
+        avd=False,
     ),
 }
 
@@ -59,10 +63,12 @@ def build(config: TPSMMConfig) -> dict[str, nn.Module]:
     from baselines.tpsmm.keypoints import KPDetector
     from baselines.tpsmm.motion import DenseMotionNetwork
 
-    return {
+    networks: dict[str, nn.Module] = {
         "inpainting_network": InpaintingNetwork(config),
         "dense_motion_network": DenseMotionNetwork(config),
         "kp_detector": KPDetector(config),
         "bg_predictor": BGMotionPredictor(config),
-        "avd_network": AVDNetwork(config),
     }
+    if config.avd:
+        networks["avd_network"] = AVDNetwork(config)
+    return networks

@@ -19,7 +19,7 @@ class InpaintingNetwork(nn.Module):
         super().__init__()
         self.sampling = config.sampling
         widths = [width(config.base, level, config.most) for level in range(config.down_blocks + 1)]
-        self.first = SameBlock(config.channels, widths[0], 7, norm=instance_norm)
+        self.first = SameBlock(config.channels, widths[0], config.kernel, norm=instance_norm)
         self.down_blocks = nn.ModuleList(
             DownBlock(a, b, norm=instance_norm) for a, b in zip(widths, widths[1:], strict=False)
         )
@@ -29,7 +29,7 @@ class InpaintingNetwork(nn.Module):
             taken = widths[level + 1] * (1 if level == config.down_blocks - 1 else 2)
             self.resblock.extend(ResBlock(taken, norm=instance_norm) for _ in range(2))
             self.up_blocks.append(UpBlock(taken, widths[level], norm=instance_norm))
-        self.final = nn.Conv2d(widths[0], config.channels, 7, padding=3)
+        self.final = nn.Conv2d(widths[0], config.channels, config.kernel, padding=config.kernel // 2)
 
     def forward(self, source: Tensor, motion: Motion) -> dict[str, Tensor | list[Tensor]]:
         """`prediction` (B, 3, H, W) in [0, 1], `deformed` (the source moved), `warped_encoder_maps` coarse to fine."""

@@ -42,15 +42,15 @@ class DenseMotionNetwork(nn.Module):
         channels = motions * config.channels + POINTS * config.splines + 1
         blocks, most = config.hourglass_blocks, config.hourglass_most
         self.hourglass = Hourglass(config.motion_base, channels, blocks, most, norm=instance_norm)
-        widths = [self.hourglass.out_channels]
-        self.maps = nn.Conv2d(widths[0], motions, 7, padding=3)
+        widths, kernel = [self.hourglass.out_channels], config.kernel
+        self.maps = nn.Conv2d(widths[0], motions, kernel, padding=kernel // 2)
         self.up = nn.ModuleList()
         for _ in range(self.down.step.bit_length() - 1):
             self.up.append(UpBlock(widths[-1], widths[-1] // 2, norm=instance_norm))
             widths.append(widths[-1] // 2)
-        self.coarser = config.down_blocks + 1 - len(widths)  # occlusion maps read off the hourglass's inner levels
-        inner = self.hourglass.decoder.widths[-1 - self.coarser:-1]
-        self.occlusion = nn.ModuleList(nn.Conv2d(channels, 1, 7, padding=3) for channels in [*inner, *widths])
+        coarser = config.down_blocks + 1 - len(widths)  # occlusion maps read off the hourglass's inner levels
+        widths = [*self.hourglass.decoder.widths[-1 - coarser : -1], *widths]
+        self.occlusion = nn.ModuleList(nn.Conv2d(taken, 1, kernel, padding=kernel // 2) for taken in widths)
 
     def forward(
         self,
