@@ -59,13 +59,13 @@ def _pairs(module: nn.Module) -> Iterable[tuple[str, str]]:
     return getattr(module, "folds", ())
 
 
-def fold(conv: Any, norm: nn.Module) -> tuple[Any, nn.Module]:
+def fold(conv: Any, norm: Any) -> tuple[Any, nn.Module]:
     """The pair `conv`, `norm` as one convolution and what is left of the norm; instance norm cannot be folded."""
     if not isinstance(norm, nn.BatchNorm2d):
         return conv, norm
     scale = norm.weight.double() * torch.rsqrt(norm.running_var.double() + norm.eps)
     bias = torch.zeros_like(norm.bias) if conv.bias is None else conv.bias
-    folded = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    folded: Any = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
     folded = folded.to(conv.weight).requires_grad_(False)
     folded.weight.copy_(conv.weight.double() * scale[:, None, None, None])
     folded.bias.copy_((bias.double() - norm.running_mean.double()) * scale + norm.bias.double())
