@@ -337,7 +337,7 @@ def test_method_says_what_it_lacks(method: str, tmp_path: Path) -> None:
 
 
 def test_official_weights_have_the_published_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file as published (networks, discriminator, optimisers, epoch; the old format), with networks of another size."""
+    """A file as published: networks, discriminator, optimisers, epoch; the old format. Here its networks are small."""
     player = make_method("fomm")
     monkeypatch.setattr(type(player), "sizes_of", {"official": player.sizes_of["mini"]})  # type: ignore[attr-defined]
     content: dict[str, Any] = {name: module.state_dict() for name, module in networks("fomm").items()}
