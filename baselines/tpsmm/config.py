@@ -29,6 +29,7 @@ class TPSMMConfig:
     most: int = 512
     kernel: int = 7  # of the first and the last convolution of every network
     down_blocks: int = 3
+    level_blocks: int = 2  # residual blocks at every level of the decoder
     kp_variance: float = 0.01
     avd: bool = True  # with the network that transfers motion between people, which is trained by itself, later
     avd_identity: int = 128
@@ -50,6 +51,7 @@ SIZES = {
         most=32,
         kernel=3,
         down_blocks=2,
+        level_blocks=1,
         avd=False,
     ),
 }

@@ -18,6 +18,7 @@ class InpaintingNetwork(nn.Module):
     def __init__(self, config: TPSMMConfig):
         super().__init__()
         self.sampling = config.sampling
+        self.level_blocks = config.level_blocks
         widths = [width(config.base, level, config.most) for level in range(config.down_blocks + 1)]
         self.first = SameBlock(config.channels, widths[0], config.kernel, norm=instance_norm)
         self.down_blocks = nn.ModuleList(
@@ -27,7 +28,7 @@ class InpaintingNetwork(nn.Module):
         for level in reversed(range(config.down_blocks)):
             # all but the deepest level have the moved map of the encoder concatenated
             taken = widths[level + 1] * (1 if level == config.down_blocks - 1 else 2)
-            self.resblock.extend(ResBlock(taken, norm=instance_norm) for _ in range(2))
+            self.resblock.extend(ResBlock(taken, norm=instance_norm) for _ in range(config.level_blocks))
             self.up_blocks.append(UpBlock(taken, widths[level], norm=instance_norm))
         self.final = nn.Conv2d(widths[0], config.channels, config.kernel, padding=config.kernel // 2)
 
@@ -53,7 +54,8 @@ class InpaintingNetwork(nn.Module):
         ]
         out = moved[0]
         for index, block in enumerate(self.up_blocks):
-            out = self.resblock[2 * index + 1](self.resblock[2 * index](out))
+            for residual in self.resblock[index * self.level_blocks : (index + 1) * self.level_blocks]:
+                out = residual(out)
             out = block(out)
             if index + 1 < len(self.up_blocks):
                 out = torch.cat([out, moved[index + 1]], dim=1)
