@@ -10,6 +10,7 @@ from baselines.fomm.config import SIZES, build
 class Method(KeypointMethod):
     name = "FOMM"
     mini_name = "FOMM-mini"
+    tasks = ("reconstruct",)
     weights = ("fomm",)
     official_file = "vox-cpk.pth.tar"
     sizes_of = SIZES

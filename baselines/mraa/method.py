@@ -10,6 +10,7 @@ from baselines.mraa.config import SIZES, build
 class Method(KeypointMethod):
     name = "MRAA"
     mini_name = "MRAA-mini"
+    tasks = ("reconstruct",)
     weights = ("mraa",)
     official_file = "vox256.pth"
     sizes_of = SIZES

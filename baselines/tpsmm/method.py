@@ -10,6 +10,7 @@ from baselines.tpsmm.config import SIZES, build
 class Method(KeypointMethod):
     name = "TPSMM"
     mini_name = "TPSMM-mini"
+    tasks = ("reconstruct",)
     weights = ("tpsmm",)
     official_file = "vox.pth.tar"
     sizes_of = SIZES

@@ -58,9 +58,9 @@ class DenseMotionNetwork(nn.Module):
         driving: Keypoints,
         origin: Keypoints,
         background: Tensor | None = None,
-        dropout: float = 0.0,
+        dropped: Tensor | None = None,
     ) -> Motion:
-        return self.from_small(self.down(source), driving, origin, background, dropout)
+        return self.from_small(self.down(source), driving, origin, background, dropped)
 
     def from_small(
         self,
@@ -68,9 +68,12 @@ class DenseMotionNetwork(nn.Module):
         driving: Keypoints,
         origin: Keypoints,
         background: Tensor | None = None,
-        dropout: float = 0.0,
+        dropped: Tensor | None = None,
     ) -> Motion:
-        """`small` (1 or B, 3, h, w): the source after `down`; `origin`: its points, 1 or B of them."""
+        """`small` (1 or B, 3, h, w): the source after `down`; `origin`: its points, 1 or B of them.
+
+        `dropped` (B, K), training only (section 3.4): splines left out of the softmax, drawn by the caller.
+        """
         size = (small.shape[2], small.shape[3])
         motions = sparse_motions(driving, origin, background, size)  # (B, K + 1, h, w, 2)
         deformed = warp_each(small, motions, self.sampling)
@@ -78,7 +81,9 @@ class DenseMotionNetwork(nn.Module):
         heatmap = F.pad(heatmap, (0, 0, 0, 0, 1, 0))  # (B, 5 K + 1, h, w): zeros for the background
         levels = self.hourglass.levels(torch.cat([heatmap, deformed.flatten(1, 2)], dim=1))
         logits = self.maps(levels[-1])
-        contribution = F.softmax(drop_splines(logits, dropout) if dropout else logits, dim=1)
+        if dropped is not None:
+            logits = logits.masked_fill(F.pad(dropped, (1, 0))[:, :, None, None], float("-inf"))
+        contribution = F.softmax(logits, dim=1)
         for block in self.up:
             levels.append(block(levels[-1]))
         occlusion = [
@@ -102,9 +107,3 @@ def sparse_motions(
     moved = splines.transform(points, targets.expand_as(points), positions)  # (B, K, h, w, 2)
     still = positions.expand(len(moved), -1, -1, -1) if background is None else transform(background, positions)
     return torch.cat([still[:, None], moved], dim=1)
-
-
-def drop_splines(logits: Tensor, probability: float) -> Tensor:
-    """Training only (section 3.4): each spline, not the background, is left out of the softmax with `probability`."""
-    dropped = torch.rand(logits.shape[0], logits.shape[1] - 1, 1, 1, device=logits.device) < probability
-    return torch.cat([logits[:, :1], logits[:, 1:].masked_fill(dropped, float("-inf"))], dim=1)
