@@ -50,5 +50,5 @@ def _network(name: str) -> str:
     try:
         paths = locate(name)
     except DatasetError:
-        return f"not here: python data/fetch.py --weight {name}"
+        return f"not here: semo fetch {name}"
     return f"in {Path(next(iter(paths.values()))).parent}"

@@ -1,4 +1,4 @@
-"""The command `semo`: animate a portrait with a video, make it talk, or say what is installed.
+"""The command `semo`: animate a portrait, make it talk, score videos, fetch networks, or say what is installed.
 
 Whatever goes wrong with input, weights or disk is one sentence on stderr and exit code 2, and leaves no half file.
 """
@@ -88,6 +88,60 @@ def talk(portrait: Portrait, speech: Annotated[Path, typer.Argument(help="sound 
         player = _load(method, model, device, "talk")
         made = player.talk(source, sound, frames, _context(out, seed, steps))
         _write(writer, out, made, frames, sound)
+
+
+@app.command()
+def score(
+    real: Annotated[Path, typer.Argument(help="true videos: a folder, a folder of prepared clips, or a manifest")],
+    fake: Annotated[Path, typer.Argument(help="generated videos of the same names, in any container")],
+    metrics: Annotated[str | None, typer.Option(help="comma-separated, such as psnr,ssim,fid (default: every metric "
+                                                     "of pixels, and of every network that is here)")] = None,
+    tier: Annotated[str | None, typer.Option(help="networks of this tier only: reference, compact or bundled")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="cut the centre square, scale it to so many pixels")] = None,
+    length: Annotated[str, typer.Option(help="unequal videos: min compares what both have, strict refuses")] = "min",
+    audio: Annotated[str, typer.Option(help="sound to judge the generated video with: auto (its own, else the true "
+                                            "one's), real or fake")] = "auto",
+    identity: Annotated[str | None, typer.Option(help="regular expression on a video's name; group 1 is the person "
+                                                      "(default: every video is another person)")] = None,
+    against: Annotated[Path | None, typer.Option(help="videos of a second method, compared pair by pair")] = None,
+    floor: Annotated[bool, typer.Option("--floor", help="also real against real, at equal size")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=".json; .csv and .md are written beside it")] = None,
+    weights_dir: Annotated[Path | None, typer.Option(help="mirror folder with networks")] = None,
+    cache: Annotated[Path | None, typer.Option(help="folder that keeps features (default: the user's cache)")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="keep no features")] = False,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Measure the generated videos FAKE against the true videos REAL, with 95 % intervals.
+
+    Pairs are found by name. Exit code 0: all measured; 2: unusable input; 3: done, but some pairs failed.
+    """
+    with one_sentence():
+        from semo.score.command import Request, run
+
+        request = Request(real=real, fake=fake, metrics=metrics, tier=tier, size=size, length=length, audio=audio,
+                          identity=identity, against=against, floor=floor, out=out, weights_dir=weights_dir,
+                          cache=cache, no_cache=no_cache, seed=seed,
+                          device=device if device == "cpu" else _device(device))
+        failed = run(request)
+    if failed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="networks of workflow/config/weights.yaml")] = None,
+    weights_dir: Annotated[Path | None, typer.Option(help="mirror folder, searched before downloading")] = None,
+) -> None:
+    """Bring networks into data/weights, checked against their sha256; without a name, list them."""
+    with one_sentence():
+        from semo.registry import fetch_weight, listing
+
+        if not names:
+            for line in listing(weights_dir):
+                print(line)
+        for name in names or []:
+            print(f"{name}: complete in {fetch_weight(name, weights_dir)}")
 
 
 @app.command()

@@ -84,7 +84,7 @@ class YuNet:
 
     def __init__(self, path: str | Path, threshold: float = 0.7):
         if not Path(path).is_file():
-            raise MediaError(f"{path}: no YuNet weights there; run `python data/fetch.py --weight yunet` or use the "
+            raise MediaError(f"{path}: no YuNet weights there; run `semo fetch yunet` or use the "
                              "detector 'cascade'")
         try:
             model = np.frombuffer(_fixed_input(Path(path).read_bytes()), np.uint8)

@@ -99,13 +99,13 @@ def progress(total: int | None, unit: str = "items", label: str = "", done: int 
         with Live(state, console=Console(file=stream), refresh_per_second=8):
             yield state
         return
-    last = state.seconds
+    last, printed = state.seconds, -1
 
     def show() -> None:
-        nonlocal last
+        nonlocal last, printed
         now = state.seconds
         if now - last >= every:
-            last = now
+            last, printed = now, state.done
             print(state.line(), file=stream, flush=True)
 
     state._show = show
@@ -114,4 +114,5 @@ def progress(total: int | None, unit: str = "items", label: str = "", done: int 
     except BaseException:
         print(state.line() + "  stopped", file=stream, flush=True)
         raise
-    print(state.line(), file=stream, flush=True)
+    if state.done != printed:
+        print(state.line(), file=stream, flush=True)

@@ -27,7 +27,10 @@ BLOCK = 1 << 18
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file of a network; `bytes` and `sha256` may be unknown (None) for files of the model hub."""
+    """One file of a network; `bytes` and `sha256` may be unknown (None) where its publisher states none.
+
+    `sha256` may be the first digits alone, as torch writes them into file names.
+    """
 
     name: str
     url: str | None = None
@@ -37,7 +40,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Weight:
-    """One entry of weights.yaml."""
+    """One entry of weights.yaml. `manual`: where to get what no program may or can download, in one sentence."""
 
     id: str
     role: str
@@ -45,6 +48,7 @@ class Weight:
     page: str
     files: tuple[WeightFile, ...]
     hub: str | None = None
+    manual: str | None = None
 
 
 def read_weight(name: str, file: Path = WEIGHTS_FILE) -> Weight:
@@ -61,7 +65,7 @@ def read_weight(name: str, file: Path = WEIGHTS_FILE) -> Weight:
         weight = Weight(id=name, files=files, **entry)
     except (KeyError, TypeError) as error:
         raise DatasetError(f"{file}: weights {name} have a missing or unknown key ({error})") from error
-    if not files or any(item.url is None for item in files) and weight.hub is None:
+    if not files or any(item.url is None for item in files) and weight.hub is None and weight.manual is None:
         raise DatasetError(f"{file}: weights {name} state no address for some file")
     return weight
 
@@ -78,13 +82,30 @@ def locate(name: str, weights_dir: Path | None = None, file: Path = WEIGHTS_FILE
     weight = read_weight(name, file)
     if _finished(weight, store / weight.id):
         return {item.name: store / weight.id / item.name for item in weight.files}
-    paths = {item.name: _in_mirrors(weight, item, mirror_folders(weights_dir)) for item in weight.files}
+    refused: list[str] = []
+    paths = {item.name: _in_mirrors(weight, item, mirror_folders(weights_dir), refused) for item in weight.files}
     missing = [item for item, path in paths.items() if path is None]
     if missing:
-        raise DatasetError(f"the network {name} ({weight.role}) is not on this machine: run `python data/fetch.py "
-                           f"--weight {name}`, or name a folder that holds {', '.join(missing)} by --weights-dir or "
-                           "SEMO_WEIGHTS")
+        raise DatasetError(f"the network {name} ({weight.role}) is not on this machine: run `semo fetch {name}`, or "
+                           f"name a folder that holds {', '.join(missing)} by --weights-dir or SEMO_WEIGHTS"
+                           + "".join(f"; {reason}" for reason in refused))
     return {item: path for item, path in paths.items() if path is not None}
+
+
+def listing(weights_dir: Path | None = None, file: Path = WEIGHTS_FILE, store: Path = STORE) -> list[str]:
+    """One line per network: id, role, licence, size as far as stated, and whether it is here."""
+    lines = []
+    for name in yaml.safe_load(Path(file).read_text())["weights"]:
+        weight = read_weight(name, file)
+        try:
+            folder = next(iter(locate(name, weights_dir, file, store).values())).parent
+            state = f"here, in {_shown(folder)}"
+        except DatasetError:
+            state = "by hand" if weight.manual else "can be fetched"
+        known = [item.bytes for item in weight.files if item.bytes]
+        size = f"{sum(known) / 1e6:,.1f} MB" if len(known) == len(weight.files) else "size not stated"
+        lines.append(f"{name:<22} {state:<32} {size:>16}  {weight.licence}: {weight.role}")
+    return lines
 
 
 def fetch_weight(name: str, weights_dir: Path | None = None, file: Path = WEIGHTS_FILE, store: Path = STORE) -> Path:
@@ -95,20 +116,7 @@ def fetch_weight(name: str, weights_dir: Path | None = None, file: Path = WEIGHT
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     for item in weight.files:
-        target = folder / item.name
-        if target.is_file() and _mismatch(target, item) is None and item.sha256:
-            continue
-        mirrored = _in_mirrors(weight, item, mirror_folders(weights_dir))
-        if mirrored is not None:
-            try:
-                with replaced_when_complete(target) as partial:
-                    shutil.copyfile(mirrored, partial)
-            except MediaError as error:
-                raise DatasetError(str(error)) from error
-        elif item.url is not None:
-            download(item, target)
-        else:
-            _from_hub(weight, item, target)
+        _obtain(weight, item, folder / item.name, mirror_folders(weights_dir))
     record = {"weight": weight.id, "licence": weight.licence,
               "files": {item.name: {"bytes": (folder / item.name).stat().st_size, "sha256": _sha256(folder / item.name)}
                         for item in weight.files}}
@@ -117,12 +125,36 @@ def fetch_weight(name: str, weights_dir: Path | None = None, file: Path = WEIGHT
     return folder
 
 
+def _obtain(weight: Weight, item: WeightFile, target: Path, mirrors: list[Path]) -> None:
+    """Bring one file to `target` from where it lies already, a mirror folder, its address, or the hub."""
+    placed_by_hand = item.url is None and weight.hub is None
+    wrong = _mismatch(target, item) if target.is_file() else "absent"
+    if wrong is None and (item.sha256 or placed_by_hand):
+        return
+    refused = [f"{target} is refused: {wrong}"] if wrong not in (None, "absent") else []
+    mirrored = _in_mirrors(weight, item, mirrors, refused)
+    try:
+        if mirrored is not None:
+            with replaced_when_complete(target) as partial:
+                shutil.copyfile(mirrored, partial)
+        elif item.url is not None:
+            download(item, target)
+        elif weight.hub is not None:
+            _from_hub(weight, item, target)
+        else:
+            raise DatasetError(f"{weight.id}: {item.name} must be obtained by hand: {str(weight.manual).rstrip('. ')}; "
+                               f"place it in {_shown(target.parent)}, or in a folder named by --weights-dir or "
+                               "SEMO_WEIGHTS")
+    except (DatasetError, MediaError) as error:
+        raise DatasetError("; ".join([str(error), *refused])) from error
+
+
 def _finished(weight: Weight, folder: Path) -> bool:
     """Whether an earlier fetch of exactly these files is complete; contents were checked then, sizes are now."""
     try:
         record = json.loads((folder / "fetched.json").read_text())["files"]
         return all((folder / item.name).stat().st_size == record[item.name]["bytes"]
-                   and item.sha256 in (None, record[item.name]["sha256"]) for item in weight.files)
+                   and record[item.name]["sha256"].startswith(item.sha256 or "") for item in weight.files)
     except (OSError, ValueError, KeyError):
         return False
 
@@ -140,18 +172,26 @@ def _mismatch(path: Path, item: WeightFile) -> str | None:
     size = path.stat().st_size
     if item.bytes is not None and size != item.bytes:
         return f"it has {size} bytes, expected {item.bytes}"
-    if item.sha256 is not None and (found := _sha256(path)) != item.sha256:
+    if item.sha256 is not None and not (found := _sha256(path)).startswith(item.sha256):
         return f"its sha256 is {found[:12]}..., expected {item.sha256[:12]}..."
     return None
 
 
-def _in_mirrors(weight: Weight, item: WeightFile, mirrors: list[Path]) -> Path | None:
+def _in_mirrors(weight: Weight, item: WeightFile, mirrors: list[Path], refused: list[str]) -> Path | None:
+    """The file in a mirror folder, None where none has it; says in `refused` what has its name and is not it."""
     for folder in mirrors:
         # A name such as config.json says nothing by itself: unchecked files count only in the network's own folder.
         for path in [folder / weight.id / item.name] + ([folder / item.name] if item.sha256 else []):
-            if path.is_file() and _mismatch(path, item) is None:
+            wrong = _mismatch(path, item) if path.is_file() else "absent"
+            if wrong is None:
                 return path
+            if wrong != "absent":
+                refused.append(f"{path} is refused: {wrong}")
     return None
+
+
+def _shown(folder: Path) -> str:
+    return folder.relative_to(PROJECT).as_posix() if folder.is_relative_to(PROJECT) else str(folder)
 
 
 def download(item: WeightFile, target: Path) -> None:

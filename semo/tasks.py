@@ -26,7 +26,10 @@ TASKS = ("reconstruct", "cross", "talk")
 
 @dataclass(frozen=True)
 class Item:
-    """One video to make. `id` names it everywhere: a clip id, or a pair id for `cross`. Paths are videos at 25 fps."""
+    """One video to make. `id` names it everywhere: a clip id, or a pair id for `cross`. Paths are videos at 25 fps.
+
+    `motion_of` is the clip whose motion the true video shows.
+    """
 
     id: str
     identity: str
@@ -35,6 +38,7 @@ class Item:
     truth: Path
     frames: int
     has_audio: bool
+    motion_of: str
 
     def source_frame(self) -> np.ndarray:
         """uint8 (H, W, 3)."""
@@ -48,9 +52,14 @@ class Item:
 
     def waveform(self) -> np.ndarray:
         """float32 mono 16 kHz, exactly as long as the frames: padded with silence or cut."""
-        length = round(self.frames / FPS * RATE)
-        sound = read_audio(self.truth, duration=self.frames / FPS, rate=RATE)[:length]
-        return np.pad(sound, (0, length - len(sound)))
+        return sound_of_frames(self.truth, self.frames)
+
+
+def sound_of_frames(path: Path, frames: int) -> np.ndarray:
+    """The sound of a file, float32 mono 16 kHz, exactly as long as `frames` frames: padded with silence or cut."""
+    length = round(frames / FPS * RATE)
+    sound = read_audio(path, duration=frames / FPS, rate=RATE)[:length]
+    return np.pad(sound, (0, length - len(sound)))
 
 
 def task_items(task: str, clips: ClipSet, split: str, max_clips: int, max_frames: int) -> list[Item]:
@@ -83,7 +92,7 @@ def _own(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
     items = []
     for clip in chosen:
         video = clips.video(clip)
-        items.append(Item(clip.clip, clip.identity, video, video, video, clip.frames, clip.has_audio))
+        items.append(Item(clip.clip, clip.identity, video, video, video, clip.frames, clip.has_audio, clip.clip))
     return items
 
 
@@ -103,6 +112,7 @@ def _pairs(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
                 truth=clips.cross_video(pair),
                 frames=min(pair.frames, driving.frames),
                 has_audio=False,
+                motion_of=pair.driving_clip,
             )
         )
     return items

@@ -75,7 +75,7 @@ class TinyAutoencoder(nn.Module):
         for part in ("encoder", "decoder"):
             file = Path(folder) / f"taef2_{part}.pth"
             if not file.is_file():
-                raise FileNotFoundError(f"codec taef2: {file} is missing; run `python data/fetch.py --weight taef2`")
+                raise FileNotFoundError(f"codec taef2: {file} is missing; run `semo fetch taef2`")
             getattr(network, part).load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         return network
 

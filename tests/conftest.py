@@ -6,3 +6,5 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUM
     os.environ[_name] = "1"  # several workers share the cores: more threads each only slow the others down
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+import semo  # noqa: E402, F401  before any test imports torchvision, which it may have to help

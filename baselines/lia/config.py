@@ -28,7 +28,7 @@ class Config:
 
 SIZES = {
     "official": Config.published(size=256, style_dim=512, motion_dim=20, channel_multiplier=1),
-    "mini": Config(size=64, style_dim=128, motion_dim=20, widths=(128, 128, 64, 48, 24)),
+    "mini": Config(size=64, style_dim=64, motion_dim=20, widths=(64, 64, 48, 32, 16)),
 }
 
 

@@ -44,11 +44,12 @@ class Metric:
     - `network` alone: the name of a PairedNetwork, whose distances are pooled the same way;
     - `network` and `of_clip`: the value of one clip from the features of an Extractor;
     - `network` and `of_set`: one value for many clips from their features, true ones first.
-    `pool`, `of_clip` and `of_set` return None where there is no value.
+    `pool`, `of_clip` and `of_set` return None where there is no value; `why_none` then says why of a clip.
 
     `tier`: of its network, `pixels` without one. `stands_for`: the metric of the reference tier whose column it fills
-    where that tier is not used; its own name is printed. `enough`: what a set metric needs to mean something, as
-    (number, of what: `frames`, `windows` or `clips`, who says so).
+    where that tier is not used; its own name is printed. `variant_of`: the metric it is another convention of; such a
+    metric is computed only when named. Metrics without `tasks` are computed by `semo score` alone. `enough`: what a set
+    metric needs to mean something, as (number, of what: `frames`, `windows` or `clips`, who says so).
     """
 
     name: str
@@ -62,10 +63,12 @@ class Metric:
     tier: str = "pixels"
     network: str = ""
     stands_for: str = ""
+    variant_of: str = ""
     frames: FrameFunction | None = None
     of_clip: Callable[[ClipFeatures], float | None] | None = None
     of_set: Callable[[Sequence[Features], Sequence[Features]], float | None] | None = None
     pool: Callable[[np.ndarray], float | None] = mean_of_frames
+    why_none: Callable[[ClipFeatures], str | None] | None = None
     shown_scale: float = 1.0
     digits: int = 3
     enough: tuple[int, str, str] | None = None
@@ -81,6 +84,11 @@ class Metric:
             self.frames or self.network
         ):
             raise ValueError(f"metric {self.name}: one of frames, network, of_clip and of_set computes it")
+
+    @property
+    def title(self) -> str:
+        """The name as printed where values are not scaled for show."""
+        return self.label.split(" ×")[0]
 
     @property
     def arrow(self) -> str:

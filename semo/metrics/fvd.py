@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from semo.features.base import Features
-from semo.frechet import frechet_distance
+from semo.frechet import FrechetOfClips
 from semo.metrics.base import Metric
 
+distance_of_windows = FrechetOfClips("windows", ddof=0)
 
-def distance_of_windows(real: Sequence[Features], fake: Sequence[Features]) -> float | None:
-    """Frechet distance of the `windows` features of all clips, covariances with ddof 0; None without windows."""
-    sides = [[clip["windows"] for clip in side if len(clip["windows"])] for side in (real, fake)]
-    return frechet_distance(*(np.concatenate(side) for side in sides), ddof=0) if all(sides) else None
-
-
-METRIC = Metric(
+FVD = Metric(
     name="fvd",
     label="FVD",
     better="lower",
     unit="distance",
     level="set",
-    variant="I3D Kinetics-400 logits, windows of 16 frames, squashed to 224 px, StyleGAN-V convention (ddof 0)",
+    variant=(
+        "I3D Kinetics-400 logits, 16 frames from every 16th on, all windows, squashed to 224 px, "
+        "StyleGAN-V convention (ddof 0)"
+    ),
     protocol="fvd-styleganv-16f",
     tasks=("reconstruct", "talk"),
     tier="reference",
@@ -31,4 +26,21 @@ METRIC = Metric(
     of_set=distance_of_windows,
     digits=2,
     enough=(256, "windows", "common_metrics issue 26: fewer than 256 videos say nothing"),
+)
+
+METRICS = (
+    FVD,
+    replace(
+        FVD,
+        name="fvd_ddof1",
+        label="FVD (ddof 1)",
+        variant=(
+            "I3D Kinetics-400 logits, 16 frames from every 16th on, all windows, squashed to 224 px, "
+            "sample covariance (ddof 1)"
+        ),
+        protocol="fvd-ddof1-16f",
+        tasks=(),
+        variant_of="fvd",
+        of_set=FrechetOfClips("windows", ddof=1),
+    ),
 )

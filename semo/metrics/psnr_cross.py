@@ -15,5 +15,6 @@ METRIC = Metric(
     protocol="psnr-frame-mean-cap100",
     tasks=("cross",),
     frames=psnr_of_frames,
+    variant_of="psnr",
     digits=2,
 )

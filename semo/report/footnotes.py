@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from semo.metrics import all_metrics
+import textwrap
+from collections.abc import Sequence
+
+from semo.metrics import Metric, all_metrics, metric
 from semo.report.definitions import ROLE_NAMES, Ablation, Table
 from semo.report.markdown import escape, grid
 from semo.report.measurements import Measured, Results
-from semo.stats import MIN_PEOPLE, Estimate, paired_difference
+from semo.report.rows import Block
+from semo.stats import MIN_PEOPLE, Estimate, kendall_tau, paired_difference
 
 INTRO = """\
 Every number here was computed by this repository from what it generated itself. Blocks headed *Paper, their data*
@@ -22,7 +26,18 @@ training. A cell without a number says `not run` and why.
 Abbreviations: PSNR, peak signal-to-noise ratio in dB; PSNR moving, the same on pixels that differ from the source
 frame; PSNR cross, one person driven by another, against the rendered truth; SSIM, structural similarity; L1, mean
 absolute difference; FID, Fréchet inception distance; FVD, Fréchet video distance; LPIPS, learned perceptual image patch
-similarity; Sync-C and Sync-D, lip-sync confidence and distance; T1D512, one motion token of 512 values."""
+similarity; Sync-C and Sync-D, lip-sync confidence and distance; T1D512, one motion token of 512 values. {tier}"""
+
+TIER_NOTES = {
+    "bundled": "In the places of FID, FVD, LPIPS, Sync-C and Sync-D stand FD-corpus, FD-corpus-clip (Fréchet distances "
+    "of frames and of 16-frame windows), PD-corpus (perceptual distance), AVC-corpus and AVD-corpus (audio-visual "
+    "confidence and distance): the same kinds of measure on small networks that this project trained on rendered "
+    "faces. Their numbers cannot be compared with those of the official networks.",
+    "compact": "In the places of FID, FVD and Sync-C stand FD-squeeze (SqueezeNet), FD-lrasd (LR-ASD on 16-frame "
+    "windows) and AV-lrasd (its speaking score): the same kinds of measure on small permissive networks. Their numbers "
+    "cannot be compared with those of the official networks.",
+    "reference": "The networks behind them are the official ones.",
+}
 
 ABLATION_NOTE = (
     "All runs of a table share data, seed and steps. Runs this short ({steps} steps) show whether training works and "
@@ -30,6 +45,12 @@ ABLATION_NOTE = (
     "they cannot rank 32 to 1024 dimensions or 1 to 8 tokens, where the paper's rows differ by 0.05 to 1 dB after "
     "training to convergence."
 )
+
+
+def intro(results: Results) -> str:
+    """What stands above the tables."""
+    lines = INTRO.format(tier=TIER_NOTES.get(results.tier, "")).split("\n\n")
+    return "\n\n".join(textwrap.fill(part, 120, break_long_words=False, break_on_hyphens=False) for part in lines)
 
 
 def in_short(results: Results) -> list[str]:
@@ -70,11 +91,46 @@ def protocol(results: Results, shown: set[str]) -> list[str]:
         *_training(results),
         "",
         *grid(
-            ["Metric", "Definition"],
-            [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)"] for m in metrics],
+            ["Metric", "Definition", "Network", "Weights sha256"],
+            [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)", *_network(results, m)] for m in metrics],
             numbers=False,
         ),
     ]
+
+
+def ranking(table: Table, role: str, blocks: Sequence[Block]) -> str | None:
+    """Kendall's tau between our ranking and the paper's in each column both have; None below three common methods."""
+    ours, paper = (
+        next((b for b in blocks if b.source == source and b.role == role), None) for source in ("run", "paper")
+    )
+    if ours is None or paper is None:
+        return None
+    texts = []
+    for column in table.columns:
+        mine = next((c for c in ours.columns if c.task == column.task and stands_for(c.metric) == column.metric), None)
+        if mine is None or column not in paper.columns:
+            continue
+        found = kendall_tau(
+            {row.id: row.cells[mine].value for row in ours.rows if row.cells[mine].value is not None},
+            {row.id: float(row.cells[column].text) for row in paper.rows if row.cells[column].text},
+        )
+        if found:
+            texts.append(f"{metric(mine.metric).title} {found[0]:+.2f} (n {found[1]})")
+    return f"Kendall's tau between this run's ranking and the paper's: {', '.join(texts)}." if texts else None
+
+
+def stands_for(name: str) -> str:
+    """The column of the paper that a metric fills."""
+    return metric(name).stands_for or name
+
+
+def _network(results: Results, m: Metric) -> list[str]:
+    """Its network with tier, and the hash of the weights behind this run's numbers."""
+    if not m.network:
+        return ["none", "-"]
+    records = (measured.metrics.get(m.name, {}) for *_, measured in _records(results))
+    found = sorted({record["weights_sha256"][:12] for record in records if record.get("weights_sha256")})
+    return [f"{m.network} ({m.tier})", ", ".join(f"`{sha}`" for sha in found) or "not run"]
 
 
 def ablation_note(results: Results, ablations: list[Ablation], number: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from semo.report.definitions import ROLE_NAMES, ReportError, read_tsv
+from semo.stats import Estimate
 
 BOUNDS = ("copy-reference", "codec")
 DEFAULT_METHODS = (*BOUNDS, "semo")
@@ -19,10 +20,22 @@ DEFAULT_METHODS = (*BOUNDS, "semo")
 
 @dataclass(frozen=True)
 class Measured:
-    """Per-clip values of one (task, data set, method) and the record of how they were made."""
+    """Per-clip values of one (task, data set, method) and the record of how they were made.
+
+    `metrics`: protocol and weights of each metric; `not_run`: metric -> why it could not be computed; `no_value`:
+    metric -> the usual reason of clips without a value.
+    """
 
     rows: list[dict[str, str]]
     record: dict[str, Any]
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    not_run: dict[str, str] = field(default_factory=dict)
+    no_value: dict[str, str] = field(default_factory=dict)
+
+    def of_set(self, metric: str) -> Estimate | None:
+        """The value of all clips together, for metrics that have none of a single clip."""
+        return Estimate(**self.sets[metric]) if metric in self.sets else None
 
     def values(self, metric: str) -> dict[str, float]:
         """Clip id -> value, for clips that have one."""
@@ -66,6 +79,11 @@ class Results:
         return dict(sorted(found.items(), key=lambda item: ([*ROLE_NAMES, item[0]].index(item[0]), item[0])))
 
     @property
+    def tier(self) -> str:
+        """Networks behind the metrics of this run."""
+        return str(self.config.get("tier", "reference"))
+
+    @property
     def methods(self) -> dict[str, dict[str, Any]]:
         """Method id -> what the plan says of it: bounds, rivals, SeMo, released weights, ablation runs."""
         planned = self.config.get("methods")
@@ -106,7 +124,9 @@ class Results:
         beside = path.with_suffix(".json")
         if not beside.is_file():
             raise ReportError(f"{beside} is missing beside {path.name}: measure again")
-        return Measured(read_tsv(path), _json(beside)["run"])
+        content = _json(beside)
+        parts = {name: content.get(name, {}) for name in ("metrics", "sets", "not_run", "no_value")}
+        return Measured(read_tsv(path), content["run"], **parts)
 
 
 def _place(method: str) -> tuple[int, list[tuple[int, str]]]:

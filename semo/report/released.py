@@ -57,9 +57,11 @@ def _values(found: Measured, task: str) -> list[list[str]]:
     lines = []
     for metric in all_metrics().values():
         values = found.values(metric.name) if task in metric.tasks else {}
-        if not values:
+        result = found.of_set(metric.name) if task in metric.tasks else None
+        if values:
+            result = estimate(list(values.values()), [found.people[clip] for clip in values])
+        if result is None:
             continue
-        result = estimate(list(values.values()), [found.people[clip] for clip in values])
         bounds = ["" if bound is None else f"{bound:.6f}" for bound in (result.low, result.high)]
         lines.append([metric.name, f"{result.mean:.6f}", *bounds, str(result.clips), str(result.people)])
     return lines

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from semo.metrics import metric
+from semo.metrics import in_tier, metric
 from semo.report.definitions import Ablation, Column, Table, read_tsv
 from semo.report.measurements import BOUNDS, Measured, Results
 from semo.stats import Estimate, estimate
@@ -61,9 +61,16 @@ def run_block(table: Table, role: str, results: Results, ablations: list[Ablatio
         named = [(a.run, f"ablation-{a.run}") for a in ablations if table.number in a.tables]
     else:
         named = [(name, name) for name in _method_order(results, table.task)]
-    rows = [_row(table, bound, bound, dataset, results) for bound in BOUNDS]
-    rows += [_row(table, row, name, dataset, results) for row, name in named if name not in BOUNDS]
-    return Block("run", role, dataset, table.columns, mark_best(rows))
+    columns = tier_columns(table.columns, results.tier)
+    rows = [_row(table, columns, bound, bound, dataset, results) for bound in BOUNDS]
+    rows += [_row(table, columns, row, name, dataset, results) for row, name in named if name not in BOUNDS]
+    return Block("run", role, dataset, columns, mark_best(rows))
+
+
+def tier_columns(columns: Iterable[Column], tier: str) -> tuple[Column, ...]:
+    """The columns as a tier fills them, under the names of its own metrics; a column it cannot fill stays."""
+    found = ((column, in_tier(column.metric, tier)) for column in columns)
+    return tuple(replace(column, metric=measure.name) if measure else column for column, measure in found)
 
 
 def paper_block(table: Table, role: str, paper: list[dict[str, str]]) -> Block | None:
@@ -82,16 +89,18 @@ def paper_block(table: Table, role: str, paper: list[dict[str, str]]) -> Block |
     return Block("paper", role, "", columns, tuple(rows)) if rows else None
 
 
-def released_blocks(table: Table, role: str, folder: Path, known: Iterable[str]) -> list[Block]:
+def released_blocks(table: Table, role: str, folder: Path, known: Iterable[str], tier: str) -> list[Block]:
     """One block per file of long runs that has rows of this table: mean over seeds, half the range as spread."""
     known = list(known)
+    columns = tier_columns(table.columns, tier)
     blocks = []
     for path in sorted(folder.glob("*.tsv")):
         lines = [line for line in read_tsv(path) if line["role"] == role and line["run"] in known]
         present = {line["run"] for line in lines}
-        rows = [_released_row(table, run, [x for x in lines if x["run"] == run]) for run in known if run in present]
+        of_run = {run: [x for x in lines if x["run"] == run] for run in known if run in present}
+        rows = [_released_row(table, columns, run, found) for run, found in of_run.items()]
         if rows and any(cell.value is not None for row in rows for cell in row.cells.values()):
-            blocks.append(Block("released", role, lines[0]["dataset"], table.columns, mark_best(rows), path.stem))
+            blocks.append(Block("released", role, lines[0]["dataset"], columns, mark_best(rows), path.stem))
     return blocks
 
 
@@ -118,21 +127,20 @@ def _method_order(results: Results, task: str) -> list[str]:
     return [*results.externals(task), *planned]
 
 
-def _row(table: Table, row: str, method: str, dataset: str, results: Results) -> Row:
+def _row(table: Table, columns: tuple[Column, ...], row: str, method: str, dataset: str, results: Results) -> Row:
     found = results.measured(table.task, dataset, method)
     label = table.labels.get(row) or (found.record["label"] if found else None)
     kind = found.record["kind"] if found else None
     label = label or {"semo": "SeMo"}.get(row, row)
     if kind is None:
         kind = "bound" if method in BOUNDS else "released" if method.endswith("-released") else "scratch"
-    cells = {column: _cell(column, dataset, method, results) for column in table.columns}
+    cells = {column: _cell(column, dataset, method, results) for column in columns}
     return Row(row, label, kind, cells)
 
 
 def _cell(column: Column, dataset: str, method: str, results: Results) -> Cell:
-    measure = metric(column.metric)
-    if measure.frames is None:
-        return Cell(reason=measure.needs)
+    if metric(column.metric).tier not in ("pixels", results.tier):
+        return Cell(reason=f"no network in tier {results.tier}")
     if not dataset:
         return Cell(reason="data set not enabled")
     found = results.measured(column.task, dataset, method)
@@ -140,13 +148,18 @@ def _cell(column: Column, dataset: str, method: str, results: Results) -> Cell:
         return Cell(reason=_why_absent(column.task, method, results))
     if found.record["status"] != "complete":
         return Cell(reason=found.record["reason"])
+    if column.metric in found.not_run:
+        return Cell(reason=found.not_run[column.metric])
     return _estimated(found, column.metric)
 
 
 def _estimated(found: Measured, name: str) -> Cell:
+    if metric(name).level == "set":
+        result = found.of_set(name)
+        return Cell.of(result) if result else Cell(reason="too few clips for a value")
     values = found.values(name)
     if not values:
-        return Cell(reason="no clip has a value")
+        return Cell(reason=found.no_value.get(name, "no clip has a value"))
     clips = sorted(values)
     return Cell.of(estimate([values[clip] for clip in clips], [found.people[clip] for clip in clips]))
 
@@ -162,16 +175,11 @@ def _why_absent(task: str, method: str, results: Results) -> str:
     return "not measured in this run"
 
 
-def _released_row(table: Table, run: str, lines: list[dict[str, str]]) -> Row:
+def _released_row(table: Table, columns: tuple[Column, ...], run: str, lines: list[dict[str, str]]) -> Row:
     cells = {}
-    for column in table.columns:
+    for column in columns:
         of_column = [x for x in lines if x["metric"] == column.metric and x["task"] == column.task]
-        if metric(column.metric).frames is None and not of_column:
-            cells[column] = Cell(reason=metric(column.metric).needs)
-        elif not of_column:
-            cells[column] = Cell(reason="not in the released run")
-        else:
-            cells[column] = _over_seeds(of_column)
+        cells[column] = _over_seeds(of_column) if of_column else Cell(reason="not in the released run")
     return Row(run, table.labels.get(run, run), "long run", cells)
 
 

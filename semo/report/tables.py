@@ -78,7 +78,7 @@ def table_blocks(table: Table, inputs: Inputs) -> list[Block]:
         run = run_block(table, role, inputs.results, inputs.ablations)
         blocks.append(run)
         known = [row.id for row in run.rows if row.kind != "bound"]
-        blocks += released_blocks(table, role, inputs.definitions / "released", known)
+        blocks += released_blocks(table, role, inputs.definitions / "released", known, inputs.results.tier)
         printed = paper_block(table, role, paper)
         blocks += [printed] if printed else []
     return blocks
@@ -108,10 +108,11 @@ def write_page(inputs: Inputs, out: Path, root: Path) -> list[Path]:
 
 def page(tables: list[tuple[Table, list[Block]]], inputs: Inputs) -> str:
     """The Markdown of tables.md; equal for equal measurements."""
-    lines = ["# Tables 1-7", "", footnotes.INTRO, "", *footnotes.in_short(inputs.results), ""]
+    lines = ["# Tables 1-7", "", footnotes.intro(inputs.results), "", *footnotes.in_short(inputs.results), ""]
     for table, blocks in tables:
         lines += [f"## Table {table.number}. {escape(table.title)}", "", *_table_lines(table, blocks, inputs)]
-    shown = {column.metric for table, _ in tables for column in table.columns}
+    of_run = [block for _, blocks in tables for block in blocks if block.source == "run"]
+    shown = {column.metric for block in of_run for column in block.columns}
     lines += [*footnotes.protocol(inputs.results, shown), "", "## Figures", ""]
     for name, caption in figure_captions().items():
         lines += [f"{escape(caption)}", "", f"![{name.replace('_', ' ')}](figures/{name}.png)", ""]
@@ -175,6 +176,9 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
             if absent and table.kind != "ablations":
                 lines += [f"Of these, not run here: {escape(', '.join(absent))} (no such method in this run).", ""]
     tail = notes.lines()
+    if table.kind == "methods":
+        ranks = ((role, footnotes.ranking(table, role, blocks)) for role in table.roles)
+        tail += [f"- {ROLE_NAMES.get(role, role)}: {escape(text)}" for role, text in ranks if text]
     if table.kind == "ablations":
         tail += [f"- {line}" for line in footnotes.against_reference(table, inputs.results, inputs.ablations)]
         tail.append(f"- {escape(footnotes.ablation_note(inputs.results, inputs.ablations, table.number))}")

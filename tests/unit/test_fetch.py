@@ -1,3 +1,4 @@
+import hashlib
 import http.server
 import importlib.util
 import json
@@ -11,7 +12,7 @@ import yaml
 from semo import registry
 from semo.datasets import PROJECT, Dataset
 from semo.errors import DatasetError
-from semo.registry import WeightFile, fetch_weight, locate, read_weight
+from semo.registry import WeightFile, fetch_weight, listing, locate, read_weight
 from tests.unit import media_samples as samples
 
 CONTENT = bytes(range(256)) * 4000
@@ -58,8 +59,6 @@ def server(monkeypatch):
 
 
 def table(path: Path, url: str | None, **more) -> Path:
-    import hashlib
-
     item = {"name": "net.bin", "url": url, "bytes": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest()}
     entry = {"role": "test", "licence": "none", "page": "page", "files": [item]} | more
     path.write_text(yaml.safe_dump({"weights": {"net": entry}}))
@@ -105,8 +104,11 @@ def test_mirror_folders_come_before_the_network(tmp_path, monkeypatch):
     folder = fetch_weight("net", file=file, store=tmp_path / "store")
     assert (folder / "net.bin").read_bytes() == CONTENT
     (mirror / "net.bin").write_bytes(CONTENT[:-1] + b"x")
-    with pytest.raises(DatasetError, match="cannot be downloaded"):
+    with pytest.raises(DatasetError, match="cannot be downloaded .*net.bin is refused: its sha256"):
         fetch_weight("net", file=file, store=tmp_path / "other")
+    with pytest.raises(DatasetError, match="not on this machine.*net.bin is refused: its sha256"):
+        locate("net", mirror, file, tmp_path / "other")
+    assert not list((tmp_path / "other").rglob("net.bin*"))
 
 
 def test_offline_and_missing_is_one_sentence(tmp_path, monkeypatch):
@@ -114,7 +116,7 @@ def test_offline_and_missing_is_one_sentence(tmp_path, monkeypatch):
     file = table(tmp_path / "w.yaml", "http://127.0.0.1:9/net.bin")
     with pytest.raises(DatasetError, match=r"cannot be downloaded .*connect this machine, or place the file"):
         fetch_weight("net", file=file, store=tmp_path / "store")
-    with pytest.raises(DatasetError, match=r"not on this machine: run `python data/fetch.py --weight net`"):
+    with pytest.raises(DatasetError, match=r"not on this machine: run `semo fetch net`"):
         locate("net", file=file, store=tmp_path / "store")
 
 
@@ -130,6 +132,23 @@ def test_hub_models_need_their_own_folder_in_a_mirror(tmp_path, monkeypatch):
     (tmp_path / "net/config.json").unlink()
     with pytest.raises(DatasetError, match="cannot be fetched from page"):
         fetch_weight("net", tmp_path, file, tmp_path / "other")
+
+
+def test_what_no_program_may_download_is_explained(tmp_path, monkeypatch):
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    files = [{"name": "net.bin", "sha256": digest[:8]}]
+    file = table(tmp_path / "w.yaml", None, manual="Sign the form on https://page.", files=files)
+    with pytest.raises(DatasetError, match=r"by hand: Sign the form on https://page; place it in .*net"):
+        fetch_weight("net", file=file, store=tmp_path / "store")
+    assert "by hand" in listing(file=file, store=tmp_path / "store")[0]
+    (tmp_path / "store/net/net.bin").write_bytes(CONTENT[:-1])
+    with pytest.raises(DatasetError, match="net.bin is refused: its sha256"):
+        fetch_weight("net", file=file, store=tmp_path / "store")
+    (tmp_path / "store/net/net.bin").write_bytes(CONTENT)
+    assert fetch_weight("net", file=file, store=tmp_path / "store") == tmp_path / "store/net"
+    assert locate("net", file=file, store=tmp_path / "store") == {"net.bin": tmp_path / "store/net/net.bin"}
+    assert "here" in listing(file=file, store=tmp_path / "store")[0]
 
 
 def test_full_disk_while_downloading(server, tmp_path, monkeypatch):
@@ -152,7 +171,7 @@ def test_weight_entries_are_checked(tmp_path):
         read_weight("net", table(tmp_path / "w.yaml", None))
     for name in yaml.safe_load(registry.WEIGHTS_FILE.read_text())["weights"]:
         weight = read_weight(name)
-        assert weight.licence and all(item.sha256 and item.bytes or weight.hub for item in weight.files)
+        assert weight.licence and all(item.sha256 or weight.hub or weight.manual for item in weight.files)
 
 
 def test_shipped_corpus_is_verified(fetch, tmp_path, capsys):

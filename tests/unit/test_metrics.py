@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import semo.metrics
+from semo.features import all_networks, network
 from semo.metrics import Metric, MetricError, all_metrics, metric, metrics_for
 
 PAIRED = ("psnr", "ssim", "l1")
@@ -35,19 +36,37 @@ def test_every_declared_metric_is_complete():
         assert found.variant and found.protocol and found.unit and found.label
         assert set(found.tasks) <= {"reconstruct", "cross", "talk"}
     assert {"psnr", "psnr_moving", "psnr_cross", "ssim", "l1"} <= set(all_metrics())
+    titles = [found.title for found in all_metrics().values()]
+    assert len(titles) == len(set(titles))
 
 
-def test_network_metrics_exist_and_say_why_they_do_not_run():
+def test_network_metrics_name_their_network_and_need_it():
     for name in ("fid", "fvd", "lpips", "sync_c", "sync_d"):
-        assert metric(name).frames is None
-        assert metric(name).not_run == "network metrics are not part of this run"
-        with pytest.raises(MetricError, match="not run"):
+        assert metric(name).tier == "reference" and metric(name).frames is None
+        assert metric(name).network in all_networks()
+        with pytest.raises(MetricError, match="needs the network"):
             measure(name, video(0), video(1))
 
 
+def test_tiers_are_told_apart_by_name():
+    """A stand-in fills a reserved column under a name of its own, and never shares a network with the original."""
+    for m in all_metrics().values():
+        if m.stands_for:
+            original = metric(m.stands_for)
+            assert original.tier == "reference" and m.tier != "reference"
+            assert m.title != original.title and m.network != original.network
+            assert not m.title.startswith(("FID", "FVD", "LPIPS", "Sync"))
+        if m.network:
+            assert network(m.network).tier == m.tier
+
+
+def pixels(task: str) -> list[str]:
+    return [m.name for m in metrics_for(task, "bundled") if m.tier == "pixels"]
+
+
 def test_metrics_of_a_task():
-    assert [m.name for m in metrics_for("reconstruct")] == ["l1", "psnr", "psnr_moving", "ssim"]
-    assert [m.name for m in metrics_for("cross")] == ["l1", "psnr_cross", "psnr_moving", "ssim"]
+    assert pixels("reconstruct") == ["l1", "psnr", "psnr_moving", "ssim"]
+    assert pixels("cross") == ["l1", "psnr_cross", "psnr_moving", "ssim"]
 
 
 def test_a_new_file_is_a_new_metric(tmp_path, monkeypatch):
@@ -63,7 +82,7 @@ def test_a_new_file_is_a_new_metric(tmp_path, monkeypatch):
     monkeypatch.setattr(semo.metrics, "__path__", [*semo.metrics.__path__, str(tmp_path)])
     all_metrics.cache_clear()
     try:
-        assert "worst_pixel" in {m.name for m in metrics_for("talk")}
+        assert "worst_pixel" in {m.name for m in metrics_for("talk", "bundled")}
         assert measure("worst_pixel", constant(10), constant(250)) == 240.0
     finally:
         all_metrics.cache_clear()
@@ -199,7 +218,7 @@ def test_a_metric_declares_itself_correctly():
     facts = dict(name="x", label="X", unit="1", level="frame", variant="v", protocol="p")
     with pytest.raises(ValueError, match="better"):
         Metric(better="up", frames=lambda *a: None, **facts)
-    with pytest.raises(ValueError, match="why it is not run"):
+    with pytest.raises(ValueError, match="computes it"):
         Metric(better="higher", **facts)
 
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semo.stats import MIN_PEOPLE, estimate, paired_difference
+from semo.stats import (
+    MIN_PEOPLE,
+    clip_draws,
+    estimate,
+    holm,
+    kendall_tau,
+    paired_difference,
+    set_estimate,
+    sign_flip_p,
+)
 
 
 def people(count: int, clips: int) -> list[str]:
@@ -100,3 +109,60 @@ def test_coverage():
         result = estimate(values, names, draws=300)
         hits += result.low <= 0.0 <= result.high
     assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_draws_take_whole_people():
+    """Every draw has as many people as there are, each with all of its number of clips."""
+    who = ["a", "a", "a", "b", "c", "c"]
+    sizes = {"a": 3, "b": 1, "c": 2}
+    for clips in clip_draws(who, seed=0, draws=50):
+        drawn = [who[i] for i in clips]
+        assert all(drawn.count(p) % sizes[p] == 0 for p in sizes)
+        assert sum(drawn.count(p) // sizes[p] for p in sizes) == 3
+    again = clip_draws(who, seed=0, draws=50)
+    assert all((a == b).all() for a, b in zip(clip_draws(who, 0, 50), again, strict=True))
+
+
+def test_interval_of_a_set_is_laid_around_its_value():
+    """Repeated clips raise a distance; the interval must not: it holds the value whatever that bias is."""
+    values = np.random.default_rng(0).normal(size=40)
+
+    def biased(draws):
+        return [float(values[clips].mean()) + 5.0 for clips in draws]
+
+    result = set_estimate(0.0, biased, people(20, 2), draws=400)
+    assert result.low < 0 < result.high
+    assert result.high - result.low == pytest.approx(3.92 * values.std() / np.sqrt(40), rel=0.35)
+    assert set_estimate(0.0, biased, people(4, 2)).low is None
+    assert set_estimate(0.0, lambda draws: [None] * len(draws), people(20, 2)).low is None
+
+
+def test_sign_flips_of_few_people_are_counted_out():
+    assert sign_flip_p([1.0, 1.0, 1.0], ["a", "b", "c"]) == pytest.approx(2 / 8)
+    assert sign_flip_p([1.0] * 6, ["a", "a", "b", "b", "c", "c"]) == pytest.approx(2 / 8), "clips of one person are one"
+    assert sign_flip_p([1.0, -1.0], ["a", "b"]) == 1.0
+    with pytest.raises(ValueError, match="one person each"):
+        sign_flip_p([1.0], [])
+
+
+def test_sign_flips_hold_their_level():
+    """Without a difference, p <= 0.05 comes up in about 5 % of experiments."""
+    rng = np.random.default_rng(0)
+    found = [sign_flip_p(rng.normal(size=30), people(30, 1), draws=400) for _ in range(300)]
+    assert 0.02 < np.mean(np.array(found) <= 0.05) < 0.09
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+
+
+def test_holm_by_hand():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
+    assert holm({"a": 0.6, "b": 0.9}) == {"a": 1.0, "b": 1.0}
+    assert holm({}) == {}
+
+
+def test_kendall_by_hand():
+    paper = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+    assert kendall_tau({"a": 10, "b": 20, "c": 30}, paper) == (1.0, 3)
+    assert kendall_tau({"a": 30, "b": 20, "c": 10}, paper) == (-1.0, 3)
+    assert kendall_tau({"a": 10, "b": 30, "c": 20, "d": 40}, paper) == (pytest.approx(2 / 3), 4)
+    assert kendall_tau({"a": 1, "b": 2}, paper) is None
+    assert kendall_tau({"a": 1, "b": 1, "c": 1}, paper) is None

@@ -50,6 +50,7 @@ wildcard_constraints:
     method="|".join(map(re.escape, RUN.methods)),
     ablation="|".join(map(re.escape, RUN.ablations)),
     stage="|".join(STAGES),
+    rival="|".join(map(re.escape, RUN.trained_rivals)) or "none",
     task="reconstruct|cross|talk",
     table="|".join(map(re.escape, TABLES)) or "none",
     figure="|".join(map(re.escape, FIGURES)) or "none",
@@ -90,6 +91,15 @@ def enabled(pattern):
 def measured(pattern, grid=False):
     """The pattern for every (task, dataset, method) that is measured."""
     return [expand(pattern, task=t, dataset=d, method=m)[0] for t, d, m in RUN.measured(grid)]
+
+
+def networks_here(wildcards):
+    """Metrics are measured again when a network from outside has come; the bundled ones come with the project."""
+    if config["tier"] == "bundled":
+        return "bundled"
+    mirrors = [Path(folder) for folder in os.environ.get("SEMO_WEIGHTS", "").split(os.pathsep) if folder]
+    folders = [folder for folder in (ROOT / "data/weights", *mirrors) if folder.is_dir()]
+    return " ".join(digest.listing(folder) for folder in folders) or "none"
 
 
 def dataset_entry(wildcards):
@@ -146,10 +156,7 @@ def previous_stage(wildcards):
 
 def method_weights(wildcards):
     """The file that says that the method's weights are complete."""
-    weights = RUN.methods[wildcards.method].weights
-    if weights is None:
-        return []
-    return [f"{weights}/{'fetched' if weights.startswith('data/') else 'pipeline'}.json"]
+    return [found] if (found := RUN.complete(wildcards.method)) else []
 
 
 def weights_option(wildcards):
@@ -160,6 +167,11 @@ def weights_option(wildcards):
 def method_source(wildcards):
     folder = PLUGINS[RUN.methods[wildcards.method].plugin].folder
     return source("semo.generate", f"baselines.{folder}.method")
+
+
+def recipe_source(wildcards):
+    folder = PLUGINS[wildcards.rival].folder
+    return source("baselines.training", f"baselines.{folder}.training", f"baselines.{folder}.config")
 
 
 def figure_source(wildcards):

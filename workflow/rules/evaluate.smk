@@ -1,4 +1,4 @@
-# Metrics: one row per clip for every (task, dataset, method).
+# Metrics of every (task, dataset, method): one row per clip, and the values of whole sets beside them.
 
 
 rule evaluate:
@@ -13,13 +13,19 @@ rule evaluate:
     params:
         generated=subpath(input.run, parent=True),
         clips=subpath(input.manifest, parent=True),
-        source=source("semo.evaluate", "semo/metrics"),
+        tier=config["tier"],
+        networks=networks_here,
+        features="<results>/features",
+        device=config["device"],
+        source=source("semo.evaluate", "semo/metrics", "semo/features"),
     resources:
-        mem_mb=1500,
+        mem_mb=2500,
+        gpu=1 if config["device"] != "cpu" else 0,
     conda:
         "../../environment.yml"
     message:
         "Evaluate {wildcards.task} {wildcards.dataset} {wildcards.method}"
     shell:
         "python -m semo.evaluate --task {wildcards.task} --generated {params.generated} --clips {params.clips}"
-        " --out {output.table} > {log} 2>&1"
+        " --out {output.table} --tier {params.tier} --features {params.features} --device {params.device}"
+        " --threads {threads} > {log} 2>&1"

@@ -45,7 +45,9 @@ def _stage_losses(axes: Axes, runs: dict[str, list[TrainingRun]]) -> None:
     _finish(axes, "share of the steps", "loss")
     if axes.lines:
         axes.set_yscale("log")
-        axes.legend(fontsize=7)
+        axes.set_xlim(0, 2.1)  # the right half is the legend's, which would lie on the curves
+        axes.set_xticks([0, 0.5, 1])
+        axes.legend(fontsize=7, loc="center right")
 
 
 def _lines(axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: str) -> None:

@@ -1,0 +1,1 @@
+"""Torch networks behind the extractors, imported only when one of them is built."""
