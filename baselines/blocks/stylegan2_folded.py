@@ -6,6 +6,7 @@ times faster on a processor. Results equal those of the plain layers up to round
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -34,18 +35,20 @@ class ConvLayer(nn.Module):
     def __init__(self, layer: stylegan2.ConvLayer, gain: float = 1.0):
         super().__init__()
         parts = list(layer)
-        self.blur = parts.pop(0) if isinstance(parts[0], stylegan2.Blur) else None
+        blur = parts.pop(0) if isinstance(parts[0], stylegan2.Blur) else None
         conv, self.activate = parts[0], len(parts) > 1
         gain = gain * SQRT2 if self.activate else gain  # leaky_relu(c x) = c leaky_relu(x) for c > 0
-        bias = parts[1].bias.flatten() * gain if self.activate else torch.zeros(len(conv.weight))
+        bias = parts[1].bias.flatten() * gain if self.activate else conv.weight.new_zeros(len(conv.weight))
         _constants(self, weight=conv.weight * (conv.scale * gain), bias=bias)
         self.stride, self.padding = conv.stride, conv.padding
-        if self.blur is not None:
-            _constants(self, fir=_depthwise(self.blur.kernel, conv.weight.shape[1]))
+        self.blur = None if blur is None else (blur.stride, blur.pad)
+        if blur is not None:
+            _constants(self, fir=_depthwise(blur.kernel, conv.weight.shape[1]))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.blur is not None:
-            x = F.conv2d(x, self.fir, stride=self.blur.stride, padding=self.blur.pad, groups=x.shape[1])
+            stride, padding = self.blur
+            x = F.conv2d(x, self.fir, stride=stride, padding=padding, groups=x.shape[1])
         if self.weight.shape[-1] == 1:  # a matrix product over the pixels
             x = F.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias).permute(0, 3, 1, 2)
         else:
@@ -71,7 +74,7 @@ class StyledConv(nn.Module):
         super().__init__()
         conv = layer.conv
         weight = conv.weight[0] * conv.scale
-        self.upsample, self.modulation = conv.upsample, conv.modulation
+        self.upsample, self.modulation = conv.upsample, copy.deepcopy(conv.modulation)
         _constants(self, power=weight.square().sum((2, 3)).T, bias=layer.activate.bias.flatten() * SQRT2)
         _constants(self, weight=weight.transpose(0, 1) if conv.upsample else weight)
         if conv.upsample:

@@ -6,6 +6,7 @@ it is masked, because a 1 x 1 convolution and a mask of one channel commute.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 from baselines.blocks import stylegan2_folded as folded
 from baselines.lia.decoder import Decoder, ToFlow, ToRGB, identity_grid
 from baselines.lia.encoder import Encoder
+from baselines.lia.generator import Generator
 
 
 class FoldedEncoder(nn.Module):
@@ -24,7 +26,7 @@ class FoldedEncoder(nn.Module):
         first, *blocks, head = encoder.net_app.convs
         self.body = nn.Sequential(folded.ConvLayer(first), *(folded.ResBlock(block) for block in blocks))
         self.register_buffer("head", (head.weight * head.scale).flatten(1).detach().clone())
-        self.fc = encoder.fc
+        self.fc = copy.deepcopy(encoder.fc)
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Image (B, 3, S, S) in [-1, 1] -> code (B, style_dim), features of 8, 16, ... S px."""
@@ -45,7 +47,7 @@ class _Level(nn.Module):
 
     def __init__(self, flow: ToFlow, rgb: ToRGB):
         super().__init__()
-        self.upsample, self.modulation = flow.upsample, flow.conv.modulation
+        self.upsample, self.modulation = copy.deepcopy(flow.upsample), copy.deepcopy(flow.conv.modulation)
         conv, activate = rgb.conv
         self.register_buffer("flow", (flow.conv.weight[0, :, :, 0, 0] * flow.conv.scale).detach().clone())
         self.register_buffer("flow_bias", flow.bias.detach().flatten().clone())
@@ -91,3 +93,12 @@ class FoldedDecoder(nn.Module):
             if level + 1 < len(self.levels):
                 x = x.lerp_(warped, mask)
         return image
+
+
+class FoldedGenerator(nn.Module):
+    """A copy of the generator for inference, in eval mode; the generator itself is not changed."""
+
+    def __init__(self, generator: Generator):
+        super().__init__()
+        self.enc, self.dec = FoldedEncoder(generator.enc), FoldedDecoder(generator.dec)
+        self.eval().requires_grad_(False)

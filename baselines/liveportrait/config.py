@@ -19,11 +19,12 @@ STITCHING, LIPS, EYES = (f"stitching_retargeting/{part}" for part in ("stitching
 class Config:
     """Widths and depths of the seven networks.
 
-    `size`: side of an input frame; the volume is `size` / 2^`downs` wide, `channels` x `depth` planes deep.
+    `frame_size`: side of an input frame; the volume is 2^`downs` times smaller, `channels` x `depth` planes deep.
+    `retargeting`: whether there are networks for stitching, eyes and lips; their training needs more than frames.
     `ups`: widths of the decoder's doublings; the picture has the volume's side x 2^len(`ups`) x `upscale`.
     """
 
-    size: int = 256
+    frame_size: int = 256
     width: int = 64
     downs: int = 2
     channels: int = 32
@@ -42,6 +43,7 @@ class Config:
     spade_blocks: int = 6
     ups: tuple[int, ...] = (256, 64)
     upscale: int = 2
+    retargeting: bool = True
     stitching_hidden: tuple[int, ...] = (128, 128, 64)
     lip_hidden: tuple[int, ...] = (128, 128, 64)
     eye_hidden: tuple[int, ...] = (256, 256, 128, 128, 64)
@@ -59,13 +61,13 @@ class Config:
     @property
     def output_size(self) -> int:
         """Side of a generated picture in pixels."""
-        return (self.size >> self.downs << len(self.ups)) * self.upscale
+        return (self.frame_size >> self.downs << len(self.ups)) * self.upscale
 
 
 SIZES = {
     "official": Config(),
     "mini": Config(
-        size=64,
+        frame_size=64,
         width=8,
         channels=8,
         depth=4,
@@ -81,6 +83,7 @@ SIZES = {
         spade_hidden=16,
         spade_blocks=1,
         ups=(16,),
+        retargeting=False,
     ),
 }
 
@@ -92,7 +95,7 @@ def build(config: Config) -> dict[str, nn.Module]:
         config.channels, config.depth, config.keypoints, config.compress, config.hourglass_width,
         config.hourglass_blocks, config.hourglass_max_width, config.mask_kernel,
     )  # fmt: skip
-    return {
+    modules: dict[str, nn.Module] = {
         "appearance_feature_extractor": AppearanceExtractor(
             config.width, config.downs, config.planes, config.channels, config.depth, config.blocks_3d
         ),
@@ -103,7 +106,9 @@ def build(config: Config) -> dict[str, nn.Module]:
         "spade_generator": SpadeDecoder(
             config.guide, config.spade_hidden, config.spade_blocks, config.ups, config.upscale
         ),
-        STITCHING: KeypointMLP(2 * points, config.stitching_hidden, points + 2),
-        LIPS: KeypointMLP(points + 2, config.lip_hidden, points),
-        EYES: KeypointMLP(points + 3, config.eye_hidden, points),
     }
+    if config.retargeting:
+        modules[STITCHING] = KeypointMLP(2 * points, config.stitching_hidden, points + 2)
+        modules[LIPS] = KeypointMLP(points + 2, config.lip_hidden, points)
+        modules[EYES] = KeypointMLP(points + 3, config.eye_hidden, points)
+    return modules
