@@ -1,7 +1,7 @@
 """LIA's encoder and decoder for inference alone: equal to the plain ones up to rounding, with about half the work.
 
-The decoder skips what the image does not need and applies the mask once: colours are read from the warped feature before
-it is masked, because a 1 x 1 convolution and a mask of one channel commute.
+The decoder skips what the image does not need and applies the mask once: colours are read from the warped feature
+before it is masked, because a 1 x 1 convolution and a mask of one channel commute.
 """
 
 from __future__ import annotations

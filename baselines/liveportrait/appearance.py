@@ -1,4 +1,4 @@
-"""LivePortrait's appearance extractor F: a frame becomes a volume of features (upstream appearance_feature_extractor.py)."""
+"""LivePortrait's appearance extractor F: a frame becomes a volume of features (paper section 3.1)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Method(KeypointMethod):
     animator = LivePortraitAnimator
 
     def _read(self, path: Path, modules: dict[str, nn.Module], size: str) -> None:
-        """Official weights are one bare state dict per network; the small networks share a file, which may be absent."""
+        """Official: one bare state dict per network; the small networks share a file, which may be absent."""
         from baselines.checkpoints import load_modules, read_checkpoint
 
         if size == "mini":

@@ -66,7 +66,7 @@ def _gaussian(offset: Tensor) -> Tensor:
 
 @dataclass
 class Warped:
-    """Features `out` (B, C, H, W), `mask` (B, K + 1, D, H, W), `deformation` (B, D, H, W, 3), `occlusion` (B, 1, H, W)."""
+    """`out` (B, C, H, W), `mask` (B, K + 1, D, H, W), `deformation` (B, D, H, W, 3), `occlusion` (B, 1, H, W)."""
 
     out: Tensor
     mask: Tensor

@@ -76,7 +76,8 @@ def relative(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_c
 def warp_and_decode(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
     if align_corners["grid_sample"]:
         raise ValueError("LivePortrait samples with align_corners=False; the case asks for True")
-    warped = modules["warping_module"](uses["feature_3d"]["feature_3d"], uses["kp_source"]["x"], uses["kp_driving"]["x"])
+    volume, source, driving = uses["feature_3d"]["feature_3d"], uses["kp_source"]["x"], uses["kp_driving"]["x"]
+    warped = modules["warping_module"](volume, source, driving)
     return {
         "occlusion_map": warped.occlusion,
         "deformation": warped.deformation,
