@@ -51,10 +51,13 @@ class Animator(ABC, Generic[Points]):
         self.batch = BATCH if fast else 1
         parameter = next(modules[self.used[0]].parameters())
         self.device = parameter.device
-        winograd = self.device.type == "cpu"
         self.modules: dict[str, Any] = {
-            name: accelerate(modules[name], winograd) if fast else modules[name].eval() for name in self.used
+            name: self.accelerated(name, modules[name]) if fast else modules[name].eval() for name in self.used
         }
+
+    def accelerated(self, name: str, module: nn.Module) -> nn.Module:
+        """The network as the fast way runs it; `module` is not changed."""
+        return accelerate(module, winograd=self.device.type == "cpu")
 
     @abstractmethod
     def points(self, images: Tensor) -> Points:

@@ -44,21 +44,25 @@ class KeypointMethod:
 
         The official networks were trained elsewhere: with them `kind` becomes `other`.
         """
-        from baselines.checkpoints import load_modules, read_checkpoint
-
         if size not in self.sizes_of:
             raise MethodUnavailable(f"{self.name} has no size {size!r}; there are {', '.join(self.sizes_of)}")
         path = self._file(weights, size)
         config = self.sizes_of[size]
         modules = {name: module for name, module in self.build(config).items() if name in self.animator.used}
         try:
-            load_modules(modules, read_checkpoint(path), path.name)
+            self._read(path, modules, size)
             self._trained = self._record(path.with_name(CONFIG)) if size == "mini" else {}
         except (ValueError, OSError) as error:
             raise MethodUnavailable(str(error)) from error
         self.kind = "other" if size == "official" else "scratch"
         modules = {name: module.to(device) for name, module in modules.items()}
         self._animator = self.animator(modules, config.frame_size)
+
+    def _read(self, path: Path, modules: dict[str, nn.Module], size: str) -> None:
+        """Fill `modules` from the file that `_file` found."""
+        from baselines.checkpoints import load_modules, read_checkpoint
+
+        load_modules(modules, read_checkpoint(path), path.name)
 
     def _file(self, weights: Path | None, size: str) -> Path:
         wanted = self.official_file if size == "official" else MODEL

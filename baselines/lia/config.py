@@ -11,9 +11,9 @@ from baselines.lia.generator import Generator
 
 @dataclass(frozen=True)
 class Config:
-    """`size`: side of a frame in pixels. `widths`: channels at 4, 8, ... `size` px. `motion_dim`: directions of motion."""
+    """`frame_size`: in pixels. `widths`: channels at 4, 8, ... `frame_size` px. `motion_dim`: directions of motion."""
 
-    size: int
+    frame_size: int
     style_dim: int
     motion_dim: int
     widths: tuple[int, ...]
@@ -28,10 +28,10 @@ class Config:
 
 SIZES = {
     "official": Config.published(size=256, style_dim=512, motion_dim=20, channel_multiplier=1),
-    "mini": Config(size=64, style_dim=64, motion_dim=20, widths=(64, 64, 48, 32, 16)),
+    "mini": Config(frame_size=64, style_dim=64, motion_dim=20, widths=(64, 64, 48, 32, 16)),
 }
 
 
 def build(config: Config) -> dict[str, nn.Module]:
     """Untrained networks, named as the top level of the official checkpoint."""
-    return {"gen": Generator(config.size, config.style_dim, config.motion_dim, config.widths)}
+    return {"gen": Generator(config.frame_size, config.style_dim, config.motion_dim, config.widths)}

@@ -14,7 +14,7 @@ from baselines.lia.directions import Directions
 
 
 def identity_grid(side: int, like: Tensor) -> Tensor:
-    """(side, side, 2), x then y from -1 to 1 at the centres of the outer pixels, as the published weights were trained."""
+    """(side, side, 2), x then y from -1 to 1 at the outer pixels' centres, as the published weights know it."""
     line = torch.linspace(-1, 1, side, device=like.device, dtype=like.dtype)
     return torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)
 
@@ -57,7 +57,7 @@ class ToRGB(nn.Module):
 
 @dataclass
 class Synthesis:
-    """Image (B, 3, S, S), about [-1, 1] and not clamped; flow and mask logits and warped features of 8, 16, ... S px."""
+    """Image (B, 3, S, S), not clamped; logits of flow and mask and masked warped features of 8, 16, ... S px."""
 
     image: Tensor
     logits: list[Tensor] = field(default_factory=list)

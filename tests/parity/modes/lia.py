@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from baselines.lia import config
@@ -43,7 +42,7 @@ def _decode(modules: Mapping[str, nn.Module], uses: Uses, moved: Tensor, params:
     if params.get("noise") is not None:
         raise ValueError("LIA runs without noise; the case asks for some")
     source = uses["source"]
-    features = [source[f"source_feat.{level}"] for level in range(sum(key.startswith("source_feat.") for key in source))]
+    features = [source[f"source_feat.{level}"] for level in range(len(source) - 1)]
     corners = bool(align_corners["grid_sample"])
     made = modules["gen"].dec(source["source_code"] + moved, features, align_corners=corners)
     fields = {"image": made.image}
@@ -58,9 +57,8 @@ def absolute(modules: Mapping[str, nn.Module], inputs: Fields, uses: Uses, param
 
 
 def relative(modules: Mapping[str, nn.Module], inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
-    driving, initial, source = torch.cat(
-        [modules["gen"].dec.direction(uses[role]["alpha"]) for role in ("alpha_driving", "alpha_initial", "alpha_source")]
-    ).split(len(uses["alpha_driving"]["alpha"]))
+    roles = ("alpha_driving", "alpha_initial", "alpha_source")
+    driving, initial, source = (modules["gen"].dec.direction(uses[role]["alpha"]) for role in roles)
     return _decode(modules, uses, (driving - initial) + source, params, align_corners)
 
 
