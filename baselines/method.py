@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,16 @@ def clip_seed(run_seed: int, method: str, clip: str) -> int:
     """31-bit seed of one (run, method, clip), the same in every process and on every machine."""
     text = f"{run_seed}\0{method}\0{clip}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") & 0x7FFFFFFF
+
+
+def trained_size(weights: Path | None) -> str | None:
+    """The size a rival was trained at by `python -m baselines.training`; None for a folder of other weights."""
+    if weights is None:
+        return None
+    try:
+        return json.loads((Path(weights) / "config.json").read_text())["size"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def method_ids() -> list[str]:

@@ -19,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from baselines.method import ClipContext, ClipFailure, Method, MethodUnavailable, clip_seed, make_method
+from baselines.method import (
+    ClipContext,
+    ClipFailure,
+    Method,
+    MethodUnavailable,
+    clip_seed,
+    make_method,
+    trained_size,
+)
 from semo import provenance
 from semo.clips import ClipSet
 from semo.media import FPS, write_lossless
@@ -29,6 +37,7 @@ from semo.tasks import TASKS, Item, task_items, why_nothing
 REQUEST = "request.json"
 JOURNAL = "finished.tsv"
 RECORD = "run.json"
+WEIGHTS = (".safetensors", ".pth", ".pt", ".tar")
 Made = tuple[int, float, float]  # frames, seconds, processor seconds
 
 
@@ -104,7 +113,9 @@ def generate(job: Job) -> dict[str, Any]:
     items = task_items(job.task, clips, job.split, job.max_clips, job.max_frames)
     job.out.mkdir(parents=True, exist_ok=True)
     reason = why_nothing(job.task, job.split) if not items else _load(method, job)
-    weights_hash = provenance.sha256_folder(job.weights) if job.weights and _has_weights(job.weights) else None
+    weights_hash = None
+    if job.weights and _has_weights(job.weights):
+        weights_hash = provenance.sha256_folder(job.weights, (*WEIGHTS, ".json"))
     request = _request(job, clips, weights_hash)
     finished = _resume(job.out, request)
     record = request | _facts(job, method, reason)
@@ -147,8 +158,21 @@ def label_of(method: str, name: str, size: str) -> str:
     return name if method == name.lower() else method
 
 
+def label_of_rival(method: Method, size: str, weights: Path | None) -> str:
+    """A published name belongs to the published weights alone: FOMM, but FOMM-mini and FOMM (retrained)."""
+    if size == "mini":
+        return getattr(method, "mini_name", method.name)
+    return f"{method.name} (retrained)" if weights and trained_size(weights) else method.name
+
+
+def _label(job: Job, method: Method) -> str:
+    if job.method == job.plugin and hasattr(method, "mini_name"):
+        return label_of_rival(method, job.size, job.weights)
+    return label_of(job.method, method.name, job.size)
+
+
 def _has_weights(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.rglob("*.safetensors"))
+    return folder.is_dir() and any(path.suffix in WEIGHTS for path in folder.rglob("*"))
 
 
 def _load(method: Method, job: Job) -> str | None:
@@ -184,7 +208,7 @@ def _request(job: Job, clips: ClipSet, weights_hash: str | None) -> dict[str, An
 
 def _facts(job: Job, method: Method, reason: str | None) -> dict[str, Any]:
     return {
-        "label": label_of(job.method, method.name, job.size),
+        "label": _label(job, method),
         "kind": "released" if job.method.endswith("-released") else method.kind,
         "labels": list(method.labels),
         "settings": {} if reason else method.settings(job.options),

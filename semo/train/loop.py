@@ -121,7 +121,10 @@ class Checkpoint:
         for name, parameter in _trainable(module):
             prefix = f"optimiser/{name}/"
             state = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            optimiser.state[parameter] = {k: v.to(parameter.device if v.dim() else "cpu") for k, v in state.items()}
+            # The fused optimiser walks through memory: moments must have their parameter's layout, channels_last too.
+            optimiser.state[parameter] = {
+                k: torch.empty_like(parameter).copy_(v) if v.dim() else v for k, v in state.items()
+            }
             if ema.average:
                 ema.average[name].copy_(tensors[f"ema/{name}"])
         return step

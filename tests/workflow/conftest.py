@@ -18,7 +18,14 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 BUDGETS = yaml.safe_load((ROOT / "workflow/config/mini.yaml").read_text())["budgets"]
 COPIED = ("Snakefile", "workflow", "profiles", "baselines", "dvc.yaml", "environment.yml", ".dvcignore", ".gitignore")
-STUBBED = ("clips.py", "train/__main__.py", "generate.py", "evaluate.py", "report/__main__.py")
+STUBBED = (
+    "semo/clips.py",
+    "semo/train/__main__.py",
+    "semo/generate.py",
+    "semo/evaluate.py",
+    "semo/report/__main__.py",
+    "baselines/training/__main__.py",
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ def make_project(path: Path) -> Project:
         "reports/released",
         "data/portraits-mini",
         "semo/metrics",
+        "semo/features",
         "semo/presets",
         "semo/report/figures",
     ):
@@ -87,7 +95,7 @@ def make_project(path: Path) -> Project:
         (path / f"data/portraits-mini/{name}.tsv").write_text("clip\tsubset\tsplit\n")
     stub = (Path(__file__).parent / "stub.py").read_text()
     for name in STUBBED:
-        target = path / "semo" / name
+        target = path / name
         target.parent.mkdir(exist_ok=True, parents=True)
         target.write_text(stub)
     for name in (
@@ -106,9 +114,10 @@ def make_project(path: Path) -> Project:
 
 
 def shorten(project: Project) -> Project:
-    """One ablation run and two training stages: fewer jobs where a test runs them."""
+    """One ablation run, one rival and two training stages: fewer jobs where a test runs them."""
 
     def change(config: dict) -> None:
+        config["rivals"] = ["fomm"]
         config["budgets"].update(stage1b_steps=0, reflow_steps=0, ablations=["T1D4"])
         config["datasets"] = dict.fromkeys(config["datasets"], "portraits-mini-broadcast")
 

@@ -28,6 +28,7 @@ else:
     written = {
         "clips": {out / file: "clip\n" for file in ("manifest.tsv", "cross.tsv", "refused.tsv")},
         "train": {out / "model/pipeline.json": "{}", out / "curve.tsv": "step\n"},
+        "training": {out / "model/config.json": "{}", out / "curve.tsv": "step\n"},
         "generate": {out / "run.json": "{}"},
         "evaluate": {out: f"clip\tpsnr\na\t{LIMIT}\n", out.with_suffix(".json"): "{}"},
         "report": {out: f"{arguments[0]} {LIMIT}\n"},

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from plan.methods import ALWAYS, NEVER, discover
+from plan.run import TASKS
 
-from .conftest import BUDGETS, Project, make_project
+from .conftest import BUDGETS, ROOT, Project, make_project
 
+RIVALS = {name: plugin for name, plugin in discover(ROOT / "baselines").items() if name not in (*ALWAYS, *NEVER)}
 METHOD = """
 class Method:
     name = "Fake"
@@ -33,13 +36,15 @@ def test_default_run_plans_everything(planned: Project) -> None:
     output = planned.dry_run()
     jobs = counts(output)
     assert jobs.pop("total") == sum(jobs.values())
-    ablations = len(BUDGETS["ablations"])
+    ablations, rivals = len(BUDGETS["ablations"]), RIVALS.values()
     measured = 3 * 3 * 3 + 2 * ablations  # copy-reference, codec, semo on three tasks and data sets; ablations
+    measured += 3 * sum(len(TASKS[task]) for rival in rivals for task in rival.tasks)
     assert jobs == {
         "prepare_clips": 3,
         "resolve_config": 1,
         "train": 4,
         "train_ablation": ablations,
+        "train_rival": sum(rival.trainable for rival in rivals),
         "generate": measured,
         "evaluate": measured,
         "table": 1,
@@ -68,6 +73,39 @@ def test_other_scales_write_elsewhere(planned: Project) -> None:
     output = planned.dry_run("ablations", "--configfile", "workflow/config/grid.yaml")
     assert counts(output)["train_ablation"] == 30
     assert "train" not in counts(output)
+
+
+def test_rivals_are_trained_with_equal_steps(planned: Project) -> None:
+    output = planned.dry_run("--config", "rivals=[fomm, tpsmm]", "--printshellcmds")
+    assert counts(output)["train_rival"] == 2
+    for job in (
+        f"Train fomm (mini), {BUDGETS['rival_steps']} steps",
+        f"Train tpsmm (mini), {BUDGETS['rival_steps']} steps",
+        "Generate cross portraits-mini-studio tpsmm",
+        "--weights results/train/fomm/mini/model --size mini",
+    ):
+        assert job in output, job
+    assert "Generate talk portraits-mini-studio fomm" not in output
+
+
+def test_a_run_without_rivals_trains_none(planned: Project) -> None:
+    for arguments in (("--config", "rivals=none"), ("--configfile", "workflow/config/smoke.yaml")):
+        output = planned.dry_run(*arguments)
+        assert "train_rival" not in counts(output)
+        assert "fomm" not in output
+
+
+def test_official_rivals_take_what_was_fetched(project: Project) -> None:
+    """Weights that are not here are no job that could fail: their method says why it did not run."""
+    arguments = ("--configfile", "workflow/config/small.yaml", "--config", "rivals=[fomm, tpsmm]", "--printshellcmds")
+    folder = project.path / "data/weights/tpsmm"
+    folder.mkdir(parents=True)
+    (folder / "fetched.json").write_text("{}")
+    output = project.dry_run(*arguments)
+    jobs = counts(output)
+    assert not {"train_rival", "fetch_weight"} & jobs.keys()
+    assert "--method tpsmm --plugin tpsmm --weights data/weights/tpsmm --size official" in output
+    assert "--method fomm --plugin fomm  --size official" in output
 
 
 def test_lint_is_clean(planned: Project) -> None:

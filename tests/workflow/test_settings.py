@@ -148,6 +148,23 @@ def test_rivals() -> None:
     assert chosen(plugins, ["fomm"]) == ["fomm"]
 
 
+def test_weights_of_rivals(tmp_path: Path) -> None:
+    """Trained in the run; or, with no steps for that, official ones where they were fetched; or none."""
+    plugins = {**PLUGINS, "fomm": Plugin("fomm", ("reconstruct",), ("fomm-vox",), trainable=True)}
+
+    def planned(preset: str, steps: int) -> str | None:
+        config = changed("budgets.rival_steps", steps) | {"rivals": ["fomm"], "preset": preset}
+        return Run(config, DATASETS, ABLATIONS, plugins, tmp_path).methods["fomm"].weights
+
+    assert planned("mini", 5) == "results/train/fomm/mini/model"
+    assert planned("small", 5) == "results/train/fomm/official/model"
+    assert planned("mini", 0) is None and planned("small", 0) is None
+    (tmp_path / "data/weights/fomm-vox").mkdir(parents=True)
+    (tmp_path / "data/weights/fomm-vox/fetched.json").write_text("{}")
+    assert planned("mini", 0) is None
+    assert planned("small", 0) == "data/weights/fomm-vox"
+
+
 def test_a_run_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert machine.misfit(1, 1, tmp_path / "results", "mini") is None
     assert "needs 1000000.0 GB of memory" in machine.misfit(10**9, 1, tmp_path, "mini")

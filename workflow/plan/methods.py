@@ -12,11 +12,15 @@ NEVER = ("external",)  # scores a folder of videos made elsewhere: started by ha
 
 @dataclass(frozen=True)
 class Plugin:
-    """What baselines/<folder>/method.py declares of itself in its class Method."""
+    """What baselines/<folder>/method.py declares of itself in its class Method.
+
+    `trainable`: the folder has a recipe, training.py.
+    """
 
     folder: str
     tasks: tuple[str, ...]
     weights: tuple[str, ...]
+    trainable: bool = False
 
     @property
     def method(self) -> str:
@@ -45,7 +49,8 @@ def _read(path: Path) -> Plugin:
                 values[target.id] = _literal(node.value, path, target.id)
     if "tasks" not in values:
         raise ValueError(f'{path}: class Method lacks tasks = ("reconstruct", ...), which says what it can do.')
-    return Plugin(path.parent.name, values["tasks"], values.get("weights", ()))
+    trainable = path.with_name("training.py").is_file()
+    return Plugin(path.parent.name, values["tasks"], values.get("weights", ()), trainable)
 
 
 def _literal(node: ast.expr, path: Path, name: str) -> tuple[str, ...]:

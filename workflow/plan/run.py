@@ -60,7 +60,14 @@ class Run:
                 + (f"makes {self.released_size} pixels" if self.released_size else "is not here")
                 + f", not frame_size {config['frame_size']}; set init: scratch."
             )
-        self.methods = self._methods(plugins)
+        self.rivals = tuple(chosen(plugins, config["rivals"]))
+        self.trained_rivals = tuple(r for r in self.rivals if plugins[r].trainable and self.budgets["rival_steps"] > 0)
+        self.methods = self._methods(plugins, root)
+
+    @property
+    def size(self) -> str:
+        """Of every method's networks: `mini` for a CPU, or `official` as published."""
+        return "mini" if self.config["preset"] in ("smoke", "mini") else "official"
 
     @property
     def reports(self) -> str:
@@ -102,14 +109,13 @@ class Run:
                 planned[row["run"] + suffix] = Ablation(settings, self.config["seed"] + offset)
         return planned
 
-    def _methods(self, plugins: dict[str, Plugin]) -> dict[str, Planned]:
-        size = "mini" if self.config["preset"] in ("smoke", "mini") else "official"
+    def _methods(self, plugins: dict[str, Plugin], root: Path) -> dict[str, Planned]:
         model = f"{self.results}/train/semo/{self.stages[-1]}/model"
 
         def planned(method: str, weights: str | None, tasks: tuple[str, ...] | None = None) -> Planned:
             declared = plugins[method].tasks if tasks is None else tasks
             measured = tuple(task for name in declared for task in TASKS[name])
-            return Planned(method, weights, measured, self.datasets, size)
+            return Planned(method, weights, measured, self.datasets, self.size)
 
         missing = [name for name in ("copy-reference", "codec", "semo") if name not in plugins]
         if missing:
@@ -122,14 +128,33 @@ class Run:
         }
         if self.released_size == self.config["frame_size"] and self.config["scale"] != "smoke":
             methods["semo-released"] = planned("semo", RELEASED)
-        for rival in chosen(plugins, self.config["rivals"]):
-            weights = plugins[rival].weights
-            methods[rival] = planned(rival, f"data/weights/{weights[0]}" if weights else None)
+        for rival in self.rivals:
+            methods[rival] = planned(rival, self._rival_weights(rival, plugins[rival], root))
         datasets = (self.roles[ABLATION_ROLE],) if ABLATION_ROLE in self.roles else ()
         for run in self.ablations:
             weights = f"{self.results}/train/ablation-{run}/stage1/model"
-            methods[f"ablation-{run}"] = Planned("semo", weights, TASKS["reconstruct"], datasets, size)
+            methods[f"ablation-{run}"] = Planned("semo", weights, TASKS["reconstruct"], datasets, self.size)
         return methods
+
+    def _rival_weights(self, rival: str, plugin: Plugin, root: Path) -> str | None:
+        """The folder of what this run trains, else of official weights that were fetched; None where neither is.
+
+        Official weights are not fetched by the run, since most of them ask for a person: without them the method says
+        why it cannot run.
+        """
+        if rival in self.trained_rivals:
+            return f"{self.results}/train/{rival}/{self.size}/model"
+        folders = [f"data/weights/{name}" for name in plugin.weights if self.size == "official"]
+        return next((folder for folder in folders if (root / folder / "fetched.json").is_file()), None)
+
+    def complete(self, method: str) -> str | None:
+        """The file that says that the method's weights are complete, None where it has none."""
+        planned = self.methods[method]
+        if planned.weights is None:
+            return None
+        if planned.weights.startswith("data/"):
+            return f"{planned.weights}/fetched.json"
+        return f"{planned.weights}/{'config' if planned.plugin in self.trained_rivals else 'pipeline'}.json"
 
     def measured(self, grid: bool = False) -> list[tuple[str, str, str]]:
         """(task, dataset, method) of every evaluation: of the run, or with `grid` of the whole ablation grid."""

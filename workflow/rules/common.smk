@@ -50,6 +50,7 @@ wildcard_constraints:
     method="|".join(map(re.escape, RUN.methods)),
     ablation="|".join(map(re.escape, RUN.ablations)),
     stage="|".join(STAGES),
+    rival="|".join(map(re.escape, RUN.trained_rivals)) or "none",
     task="reconstruct|cross|talk",
     table="|".join(map(re.escape, TABLES)) or "none",
     figure="|".join(map(re.escape, FIGURES)) or "none",
@@ -155,10 +156,7 @@ def previous_stage(wildcards):
 
 def method_weights(wildcards):
     """The file that says that the method's weights are complete."""
-    weights = RUN.methods[wildcards.method].weights
-    if weights is None:
-        return []
-    return [f"{weights}/{'fetched' if weights.startswith('data/') else 'pipeline'}.json"]
+    return [found] if (found := RUN.complete(wildcards.method)) else []
 
 
 def weights_option(wildcards):
@@ -169,6 +167,11 @@ def weights_option(wildcards):
 def method_source(wildcards):
     folder = PLUGINS[RUN.methods[wildcards.method].plugin].folder
     return source("semo.generate", f"baselines.{folder}.method")
+
+
+def recipe_source(wildcards):
+    folder = PLUGINS[wildcards.rival].folder
+    return source("baselines.training", f"baselines.{folder}.training", f"baselines.{folder}.config")
 
 
 def figure_source(wildcards):

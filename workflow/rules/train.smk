@@ -1,4 +1,4 @@
-# SeMo's stages, each from the one before, and the ablation runs, which are stage 1 alone with one setting changed.
+# SeMo's stages, each from the one before; ablation runs, which are stage 1 alone with one setting changed; rivals.
 
 
 rule train:
@@ -62,3 +62,37 @@ use rule train as train_ablation with:
     threads: 1
     message:
         "Train ablation {wildcards.ablation}, {params.steps} steps"
+
+
+# Rivals from scratch, each by its own paper's losses, all with the same number of pairs.
+rule train_rival:
+    input:
+        manifests=training_manifests,
+    output:
+        "<results>/train/{rival}/{size}/model/config.json",
+    log:
+        "<logs>/train/{rival}-{size}.log",
+    benchmark:
+        "<benchmarks>/train/{rival}-{size}.tsv"
+    wildcard_constraints:
+        size="mini|official",
+    params:
+        steps=BUDGETS["rival_steps"],
+        seed=config["seed"],
+        device=config["device"],
+        clips=lambda wildcards, input: folders(input.manifests),
+        source=recipe_source,
+        out=subpath(output[0], ancestor=2),
+    threads: 1
+    resources:
+        mem_mb=needs.memory_mb(config["preset"], "train"),
+        gpu=1 if config["device"] != "cpu" else 0,
+    conda:
+        "../../environment.yml"
+    message:
+        "Train {wildcards.rival} ({wildcards.size}), {params.steps} steps"
+    shell:
+        "python workflow/scripts/begin.py {params.out} {params:q} {input}"
+        " && python -m baselines.training {wildcards.rival} --size {wildcards.size} --steps {params.steps}"
+        " --seed {params.seed} --clips {params.clips} --out {params.out} --threads {threads}"
+        " --device {params.device} 2>&1 | tee {log}"

@@ -1,0 +1,1 @@
+"""Golden outputs of the rivals' original networks, and the command that holds ours against them."""
