@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from torch import nn
 
 from baselines.blocks.animate import MOTIONS, Animator, animate
 from baselines.method import ClipContext, MethodUnavailable
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"

@@ -28,7 +28,7 @@ class FaceFinder:
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) -> (faces, 15) in pixels of the frame, columns as in `YuNet.rows`."""
-        key = hashlib.blake2b(np.ascontiguousarray(frame), digest_size=16).digest() + repr(frame.shape).encode()
+        key = hashlib.blake2b(np.ascontiguousarray(frame).data, digest_size=16).digest() + repr(frame.shape).encode()
         with self.lock:
             if key not in self.known:
                 self.known[key] = self._detect(frame)

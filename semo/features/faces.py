@@ -65,7 +65,7 @@ class Faces(Extractor):
         self.model = filled(TDDFA(), tensors, path, device)
         self.mean, self.deviation = read_whitening(files["3ddfa_v2_param_mean_std_62d_120x120.pkl"])
         for network in (self.identity, self.mesh, self.model):
-            network.to(memory_format=torch.channels_last)  # half the time of depthwise convolutions
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # half the time of depthwise convolutions
 
     def start(self) -> Session:
         return _FacesSession(self)
@@ -99,7 +99,7 @@ class Faces(Extractor):
             return network(torch.from_numpy(x).permute(0, 3, 1, 2).to(self.device))  # channels last, as stacked
 
     def _mesh(self, frames: list[np.ndarray], squares: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
-        maps = [square(*place[:3], 192, place[3]) for place in squares]
+        maps = [square(x, y, side, 192, angle) for x, y, side, angle in squares]
         crops = [cut(frame, to_crop, 192) for frame, to_crop in zip(frames, maps, strict=True)]
         points, flag = (out.cpu().numpy() for out in self._forward(self.mesh, crops, 0.0, 255.0))
         flat = points[..., :2].astype(np.float64)
@@ -115,8 +115,8 @@ class Faces(Extractor):
         crops = []
         for frame, outline in zip(frames, mesh[:, OUTLINE], strict=True):
             low, high = outline.min(0), outline.max(0)
-            side = np.sqrt(2.0) * (high - low).max()
-            crops.append(cut(frame, square(*(low + high) / 2, side, 120), 120)[..., ::-1])
+            (x, y), side = (low + high) / 2, np.sqrt(2.0) * (high - low).max()
+            crops.append(cut(frame, square(x, y, side, 120), 120)[..., ::-1])
         whitened = self._forward(self.model, crops, 127.5, 128.0).cpu().numpy()
         return whitened.astype(np.float64) * self.deviation + self.mean
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from semo.features.base import FrameExtractor
 
-MEAN = (104.0, 117.0, 123.0)  # blue, green, red
+MEAN = np.array([104, 117, 123], np.float32)  # blue, green, red
 SIDE = 224
 LAYER = "onnx_node_output_0!fire9/concat_1"  # the importer's name of the last 512 maps; dropout does nothing after it
 
@@ -45,7 +45,7 @@ class SqueezeNet(FrameExtractor):
         shrinks = min(frames.shape[1:3]) >= SIDE
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = np.stack([cv2.resize(frame, (SIDE, SIDE), interpolation=way) for frame in frames])
-        centred = small[..., ::-1].astype(np.float32) - np.float32(MEAN)
+        centred = small[..., ::-1].astype(np.float32) - MEAN
         self.network.setInput(np.ascontiguousarray(centred.transpose(0, 3, 1, 2)))
         maps = self.network.forward(LAYER)  # (n, 512, 13, 13)
         return maps.mean(axis=(2, 3), dtype=np.float64).astype(np.float32)

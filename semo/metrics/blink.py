@@ -33,8 +33,8 @@ def blink_rate(clip: Features) -> float | None:
 
 def blink_rate_error(pair: ClipFeatures) -> float | None:
     """|rate of the generated clip - rate of the true one|, blinks a minute."""
-    rates = blink_rate(pair.real), blink_rate(pair.fake)
-    return None if None in rates else abs(rates[1] - rates[0])
+    real, fake = blink_rate(pair.real), blink_rate(pair.fake)
+    return None if real is None or fake is None else abs(fake - real)
 
 
 METRIC = Metric(

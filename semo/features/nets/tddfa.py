@@ -66,7 +66,7 @@ def read_whitening(path: Path) -> tuple[np.ndarray, np.ndarray]:
         steps = list(pickletools.genops(Path(path).read_bytes()))
     except (OSError, ValueError) as error:
         raise MediaError(f"{path}: cannot be read as the mean and deviation of 3DDFA's parameters") from error
-    blocks = [argument for code, argument, _ in steps if code.name == "SHORT_BINBYTES"]
+    blocks = [argument for _, argument, _ in steps if isinstance(argument, bytes)]
     values = [np.frombuffer(block, "<f4") for block in blocks if len(block) == 4 * PARAMETERS]
     if len(values) != 2:
         raise MediaError(f"{path}: holds no two arrays of {PARAMETERS} numbers; fetch it again")
