@@ -85,6 +85,7 @@ def make_project(path: Path) -> Project:
         "data/portraits-mini",
         "semo/metrics",
         "semo/features",
+        "semo/weights/metrics",
         "semo/presets",
         "semo/report/figures",
     ):
