@@ -25,6 +25,23 @@ def sample(volume: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(volume, grid, align_corners=False)
 
 
+def candidates(volume: Tensor, kp_driving: Tensor, kp_source: Tensor) -> tuple[Tensor, Tensor]:
+    """What the hourglass sees (B, (K + 1)(c + 1), D, H, W) and the K + 1 flows (B, K + 1, D, H, W, 3)."""
+    batch, side = len(kp_driving), volume.shape[2:]
+    grid = identity_grid(*side, like=volume)
+    away = grid - kp_driving[:, :, None, None, None]  # (B, K, D, H, W, 3)
+    flows = away + kp_source[:, :, None, None, None]
+    flows = torch.cat([grid.expand(batch, 1, *grid.shape), flows], dim=1)
+    warped = sample(volume.repeat_interleave(flows.shape[1], 0), flows.flatten(0, 1)).unflatten(0, (batch, -1))
+    heat = _gaussian(away) - _gaussian(grid - kp_source[:, :, None, None, None])
+    heat = F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))  # none for the identity
+    return torch.cat([heat[:, :, None], warped], dim=2).flatten(1, 2), flows
+
+
+def _gaussian(offset: Tensor) -> Tensor:
+    return torch.exp(-0.5 * offset.square().sum(-1) / KEYPOINT_VARIANCE)
+
+
 class DenseMotion(nn.Module):
     """Combines one translation per keypoint and the identity by a soft mask over the volume."""
 
@@ -38,30 +55,14 @@ class DenseMotion(nn.Module):
         self.norm = nn.BatchNorm3d(compress)
         self.occlusion = nn.Conv2d(made * depth, 1, 7, padding=3)
 
-    def candidates(self, volume: Tensor, kp_driving: Tensor, kp_source: Tensor) -> tuple[Tensor, Tensor]:
-        """What the hourglass sees (B, (K + 1)(c + 1), D, H, W) and the K + 1 flows (B, K + 1, D, H, W, 3)."""
-        batch, side = len(kp_driving), volume.shape[2:]
-        grid = identity_grid(*side, like=volume)
-        away = grid - kp_driving[:, :, None, None, None]  # (B, K, D, H, W, 3)
-        flows = away + kp_source[:, :, None, None, None]
-        flows = torch.cat([grid.expand(batch, 1, *grid.shape), flows], dim=1)
-        warped = sample(volume.repeat_interleave(flows.shape[1], 0), flows.flatten(0, 1)).unflatten(0, (batch, -1))
-        heat = _gaussian(away) - _gaussian(grid - kp_source[:, :, None, None, None])
-        heat = F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))  # none for the identity
-        return torch.cat([heat[:, :, None], warped], dim=2).flatten(1, 2), flows
-
     def forward(self, volume: Tensor, kp_driving: Tensor, kp_source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> mask (B, K + 1, D, H, W), deformation (B, D, H, W, 3), occlusion (B, 1, H, W)."""
         small = F.relu(self.norm(self.compress(volume)))
-        seen, flows = self.candidates(small, kp_driving, kp_source)
+        seen, flows = candidates(small, kp_driving, kp_source)
         x = self.hourglass(seen)
         mask = self.mask(x).softmax(1)
         deformation = (flows * mask[..., None]).sum(1)
         return mask, deformation, torch.sigmoid(self.occlusion(x.flatten(1, 2)))
-
-
-def _gaussian(offset: Tensor) -> Tensor:
-    return torch.exp(-0.5 * offset.square().sum(-1) / KEYPOINT_VARIANCE)
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Warped:
 
 
 class WarpingModule(nn.Module):
-    """Source volume (B, C, D, H, W) and keypoints (B, K, 3) of both frames -> the features of the moved face."""
+    """Source volume (1 or B, C, D, H, W) and keypoints (B, K, 3) of both frames -> the features of the moved face."""
 
     def __init__(self, planes: int, outputs: int, dense_motion: DenseMotion):
         super().__init__()
@@ -84,6 +85,7 @@ class WarpingModule(nn.Module):
         self.fourth = nn.Conv2d(outputs, outputs, 1)
 
     def forward(self, volume: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Warped:
+        volume = volume.expand(len(kp_driving), *volume.shape[1:])
         mask, deformation, occlusion = self.dense_motion_network(volume, kp_driving, kp_source)
         x = sample(volume, deformation).flatten(1, 2)  # (B, C D, H, W)
         return Warped(self.fourth(self.third(x)) * occlusion, mask, deformation, occlusion)
