@@ -1,4 +1,4 @@
-# make reproduce | test | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
+# make reproduce | test | test-syncnet | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 8
 WORKERS ?= 2
@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: reproduce smoke real media ablations test lint restore clean-results env
+.PHONY: reproduce smoke real media ablations test test-syncnet lint restore clean-results env
 
 reproduce: $(READY)
 	$(SNAKEMAKE) reproduce_all
@@ -26,6 +26,16 @@ ablations: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+
+# syncnet-python runs on seeded weights in an environment of its own; ours must give the same.
+SYNCNET := .venv-syncnet
+test-syncnet: $(READY) $(SYNCNET)/.installed
+	mkdir -p build
+	PATH="$(abspath $(SYNCNET))/bin:$$PATH" $(SYNCNET)/bin/python tests/syncnet/reference.py build/syncnet.npz
+	SEMO_SYNCNET_REFERENCE=build/syncnet.npz $(BIN)/python -m pytest tests/unit/test_sync_reference.py
+
+$(SYNCNET)/.installed: workflow/envs/syncnet.sh
+	workflow/envs/syncnet.sh $(SYNCNET) $(PYTHON)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -92,16 +92,22 @@ class YuNet:
         except cv2.error as error:
             raise MediaError(f"{path}: OpenCV cannot read it as a YuNet network") from error
 
-    def __call__(self, frame: np.ndarray) -> list[Face]:
+    def rows(self, frame: np.ndarray) -> np.ndarray:
+        """float32 (faces, 15), in pixels of the frame: box x, y, width, height (hairline to chin, narrower than high),
+        then x, y of the eye at the left of the picture, the other eye, nose tip, left and right corner of the mouth;
+        last the score in [0, 1].
+        """
         small, factor = _reduced(frame)
         self.network.setInputSize((small.shape[1], small.shape[0]))
         _, found = self.network.detect(np.ascontiguousarray(small[..., ::-1]))
-        faces = []
-        for x, y, w, h, *_, score in found if found is not None else ():
-            # Its box reaches from the hairline to the chin and is narrower than high: a square of 0.85 of its height,
-            # as the cascade's, around the middle.
-            faces.append(Face((x + w / 2) * factor, (y + h / 2) * factor, 0.85 * h * factor, float(score)))
-        return faces
+        rows = np.zeros((0, 15), np.float32) if found is None else found
+        rows[:, :14] *= factor
+        return rows
+
+    def __call__(self, frame: np.ndarray) -> list[Face]:
+        # a square of 0.85 of the box's height, as the cascade's, around its middle
+        return [Face(float(x + w / 2), float(y + h / 2), float(0.85 * h), float(score))
+                for x, y, w, h, *_, score in self.rows(frame)]
 
 
 def make_detector(name: str, weights: str | Path | None = None) -> Detector | None:

@@ -24,7 +24,7 @@ from semo.pictures import to_float, to_uint8
 MOTIONS = ("absolute", "relative")
 BATCH = 4  # driving frames at once; more is not faster on a CPU and takes 100 to 200 MB a frame at 256 px
 LEAST_FRAMES = 2
-Points = TypeVar("Points", bound=Mapping[str, Tensor])
+Points = TypeVar("Points")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Animator(ABC, Generic[Points]):
         self.batch = BATCH if fast else 1
         parameter = next(modules[self.used[0]].parameters())
         self.device = parameter.device
-        self.modules = {
+        self.modules: dict[str, Any] = {
             name: self.accelerated(name, modules[name]) if fast else modules[name].eval() for name in self.used
         }
 
@@ -142,8 +142,3 @@ def fit(frame: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         return frame
     enlarged = height >= frame.shape[0] and width >= frame.shape[1]
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC if enlarged else cv2.INTER_AREA)
-
-
-def repeated(points: Points, count: int) -> Points:
-    """Keypoints of one frame as those of `count`."""
-    return {name: value.expand(count, *value.shape[1:]) for name, value in points.items()}  # type: ignore[return-value]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ def accelerate(network: nn.Module, winograd: bool = True) -> nn.Module:
     """A copy of `network` in eval mode for inference. `winograd`: False on a GPU, whose library has its own."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
     _replace_parts(network, winograd)
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _replace_parts(module: nn.Module, winograd: bool) -> None:
@@ -58,13 +59,13 @@ def _pairs(module: nn.Module) -> Iterable[tuple[str, str]]:
     return getattr(module, "folds", ())
 
 
-def fold(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+def fold(conv: Any, norm: Any) -> tuple[Any, nn.Module]:
     """The pair `conv`, `norm` as one convolution and what is left of the norm; instance norm cannot be folded."""
     if not isinstance(norm, nn.BatchNorm2d):
         return conv, norm
     scale = norm.weight.double() * torch.rsqrt(norm.running_var.double() + norm.eps)
     bias = torch.zeros_like(norm.bias) if conv.bias is None else conv.bias
-    folded = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    folded: Any = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
     folded = folded.to(conv.weight).requires_grad_(False)
     folded.weight.copy_(conv.weight.double() * scale[:, None, None, None])
     folded.bias.copy_((bias.double() - norm.running_mean.double()) * scale + norm.bias.double())
@@ -81,7 +82,7 @@ class FastUp(nn.Module):
         spread = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], dtype=torch.float64)
         spread = spread.flip(0).to(conv.weight.device)  # a transposed convolution applies its kernel mirrored
         kernel = torch.einsum("ai,bj,ocij->coab", spread, spread, conv.weight.double())
-        self.conv = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, 2, 1).to(conv.weight)
+        self.conv: Any = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, 2, 1).to(conv.weight)
         self.conv.requires_grad_(False)
         self.conv.weight.copy_(kernel)
         self.conv.bias.copy_(conv.bias)
@@ -93,7 +94,10 @@ class FastUp(nn.Module):
 class BlockwiseConv(nn.Module):
     """A stride-1 convolution with few outputs as one of stride `step` that makes step x step pixels in its channels."""
 
-    def __init__(self, conv: nn.Conv2d, step: int):
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, conv: Any, step: int):
         super().__init__()
         self.step, self.padding = step, conv.padding
         out, channels, height, width = conv.weight.shape
@@ -108,7 +112,7 @@ class BlockwiseConv(nn.Module):
         return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias, self.step, self.padding), self.step)
 
 
-def best_step(conv: nn.Conv2d) -> int:
+def best_step(conv: Any) -> int:
     """The step, of 1, 2 and 4, with the fewest vector products per output pixel; 1 where `conv` is no wide head."""
     size = conv.kernel_size[0]
     if size < 7 or conv.stride != (1, 1) or conv.bias is None or conv.padding != (size // 2, size // 2):

@@ -69,7 +69,7 @@ def gaussian(points: Tensor, size: tuple[int, int], variance: float) -> Tensor:
 def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """(B, K, H, W) -> heatmaps (B, K, H, W) that sum to one, and their mean positions (B, K, 2)."""
     heatmap = F.softmax(logits.flatten(2) / temperature, dim=2).view_as(logits)
-    positions = grid(*logits.shape[-2:], logits)
+    positions = grid(logits.shape[2], logits.shape[3], logits)
     return heatmap, (heatmap[..., None] * positions).sum(dim=(2, 3))
 
 

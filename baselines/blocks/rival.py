@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import nn
 
 from baselines.blocks.animate import MOTIONS, Animator, animate
 from baselines.method import ClipContext, MethodUnavailable
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MODEL = "model.safetensors"
 CONFIG = "config.json"
@@ -27,7 +29,7 @@ class KeypointMethod:
     mini_name: ClassVar[str]
     official_file: ClassVar[str]
     sizes_of: ClassVar[Mapping[str, Any]]  # size -> configuration
-    build: ClassVar[Callable[[Any], dict[str, nn.Module]]]
+    build: ClassVar[Any]  # configuration -> networks by their keys in the official file
     animator: ClassVar[type[Animator]]
     tasks = ("reconstruct",)
     weights: tuple[str, ...]
@@ -49,7 +51,7 @@ class KeypointMethod:
             raise MethodUnavailable(f"{self.name} has no size {size!r}; there are {', '.join(self.sizes_of)}")
         path = self._file(weights, size)
         config = self.sizes_of[size]
-        modules = {name: module for name, module in type(self).build(config).items() if name in self.animator.used}
+        modules = {name: module for name, module in self.build(config).items() if name in self.animator.used}
         try:
             self._read(path, modules, size)
             self._trained = self._record(path.with_name(CONFIG)) if size == "mini" else {}

@@ -35,6 +35,12 @@ class WinogradConv(nn.Module):
     Output is channels last; fastest where the input is. Maps whose sides are no multiples of 4 go the direct way.
     """
 
+    kernel: Tensor
+    to_tiles: Tensor
+    from_tiles: Tensor
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
         if conv.kernel_size != (3, 3) or conv.stride != (1, 1) or conv.padding != (1, 1) or conv.groups != 1:

@@ -39,8 +39,7 @@ class KPDetector(nn.Module):
         self.jacobian = nn.Conv2d(features, 4 * count, config.kernel) if config.jacobian else None
         if self.jacobian is not None:
             nn.init.zeros_(self.jacobian.weight)
-            with torch.no_grad():
-                self.jacobian.bias.copy_(torch.eye(2).flatten().repeat(config.keypoints))
+            self.jacobian.bias = nn.Parameter(torch.eye(2).flatten().repeat(count))
 
     def forward(self, image: Tensor) -> Keypoints:
         features = self.predictor(self.down(image))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from baselines.training.adversarial import Discriminator, adversarial_losses
@@ -27,6 +28,20 @@ class Training(PairStage):
         self.discriminator = Discriminator()
         for head in self.networks["gen"].dec.to_flows:
             nn.init.normal_(head.conv.weight, std=FLOW_START)
+        self.spread_motion()
+
+    @torch.no_grad()
+    def spread_motion(self) -> None:
+        """Shift and scale the last layer so that every magnitude has mean 0 and deviation 1 over training frames.
+
+        An untrained encoder gives nearly the same motion for all frames, which the decoder then ignores for longer
+        than the whole budget.
+        """
+        encoder = self.networks["gen"].enc
+        motion = encoder.motion(2 * self.bank.sample_frames(64, self.seed) - 1)
+        mean, deviation = motion.mean(0), motion.std(0)
+        encoder.fc[-1].weight.div_(deviation[:, None])
+        encoder.fc[-1].bias.sub_(mean).div_(deviation)
 
     @property
     def idle(self) -> list[str]:

@@ -37,7 +37,7 @@ class RegionPredictor(nn.Module):
     def forward(self, image: Tensor) -> Regions:
         logits = self.regions(self.predictor(self.down(image)))  # (B, K, h, w)
         heatmap, shift = soft_argmax(logits, self.temperature)
-        offsets = grid(*logits.shape[-2:], logits) - shift[:, :, None, None]  # (B, K, h, w, 2)
+        offsets = grid(logits.shape[2], logits.shape[3], logits) - shift[:, :, None, None]  # (B, K, h, w, 2)
         # a sum, not a matrix product: pairwise summation keeps the last bits that the axes of small regions need
         covar = (heatmap[..., None, None] * offsets[..., :, None] * offsets[..., None, :]).sum(dim=(2, 3))
         return {"shift": shift, "covar": covar, "affine": principal_axes(covar), "heatmap": heatmap}

@@ -12,7 +12,8 @@ WINDOW = 16
 
 def capability_block(table: Table, results: Results) -> Block:
     """Rows of the methods that talk; verdicts only, so that two runs agree: the speeds are in speed.md."""
-    names = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
+    planned = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
+    names = [n for n in planned if n.startswith("semo") or results.does(n, table.task)]
     rows = []
     for name in names:
         found = [m for d in dict.fromkeys(results.roles.values()) if (m := results.measured(table.task, d, name))]

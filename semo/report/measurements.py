@@ -16,6 +16,11 @@ from semo.stats import Estimate
 
 BOUNDS = ("copy-reference", "codec")
 DEFAULT_METHODS = (*BOUNDS, "semo")
+# rivals as the paper's Tables 2 and 3 list them
+PAPER_ORDER = (
+    *("fomm", "mraa", "tpsmm", "lia", "liveportrait"),
+    *("aniportrait", "hallo2", "sadtalker", "anitalker", "echomimic"),
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,11 @@ class Results:
             self._cache[key] = self._read(*key)
         return self._cache[key]
 
+    def does(self, method: str, task: str) -> bool:
+        """Whether the plan has the method do the task; a plan that does not say counts as yes."""
+        tasks = self.methods.get(method, {}).get("tasks")
+        return tasks is None or task in tasks
+
     def externals(self, task: str) -> list[str]:
         """Methods scored from folders of videos: not in the plan, found by their records."""
         found = set()
@@ -140,6 +150,8 @@ def _place(method: str) -> tuple[int, list[tuple[int, str]]]:
         group = 3
     elif method == "semo":
         group = 2
+    if method in PAPER_ORDER:
+        return group, [(PAPER_ORDER.index(method) - len(PAPER_ORDER), "")]
     parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", method)]
     return group, parts if group else [(BOUNDS.index(method), "")]
 

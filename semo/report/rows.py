@@ -122,9 +122,9 @@ def mark_best(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def _method_order(results: Results, task: str) -> list[str]:
-    """Compared methods; ablation runs have tables of their own."""
+    """Compared methods that do the task; ablation runs have tables of their own."""
     planned = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
-    return [*results.externals(task), *planned]
+    return [*results.externals(task), *(n for n in planned if n.startswith("semo") or results.does(n, task))]
 
 
 def _row(table: Table, columns: tuple[Column, ...], row: str, method: str, dataset: str, results: Results) -> Row:

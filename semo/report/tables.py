@@ -172,9 +172,8 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
             lines += [f"### {_data_name(block)}", ""]
         lines += [_heading(block, inputs), "", *block_lines(block, notes, first), ""]
         if block.source == "paper":
-            absent = _absent(block, blocks)
-            if absent and table.kind != "ablations":
-                lines += [f"Of these, not run here: {escape(', '.join(absent))} (no such method in this run).", ""]
+            if table.kind != "ablations":
+                lines += _absent(block, blocks)
     tail = notes.lines()
     if table.kind == "methods":
         ranks = ((role, footnotes.ranking(table, role, blocks)) for role in table.roles)
@@ -212,8 +211,18 @@ def _data_name(block: Block) -> str:
 
 
 def _absent(block: Block, blocks: list[Block]) -> list[str]:
-    here = {row.id for other in blocks if other.source == "run" for row in other.rows}
-    return [row.label for row in block.rows if row.id not in here]
+    """Which of the paper's methods this run has not run: those without a row, and those it trained at toy size."""
+    here = {row.id: row.label for other in blocks if other.source == "run" for row in other.rows}
+    absent = [row.label for row in block.rows if row.id not in here]
+    toys = [row for row in block.rows if row.id != "semo" and here.get(row.id, row.label) != row.label]
+    lines = []
+    if absent:
+        lines += [f"Of these, not run here: {escape(', '.join(absent))} (no such method in this run).", ""]
+    if toys:
+        made, published = (", ".join(names) for names in ([here[row.id] for row in toys], [row.label for row in toys]))
+        lines += [f"{escape(made)}: the architecture at toy size, trained in this run; not run here: the published "
+                  f"{escape(published)}.", ""]  # fmt: skip
+    return lines
 
 
 def _metric_key(table: Table, column: Column) -> str:

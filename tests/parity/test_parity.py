@@ -101,7 +101,7 @@ def test_command_accepts_a_sidecar_elsewhere(sidecar: Path, capsys: pytest.Captu
 
 
 CASE = ("run", "cases", 0)
-WRONG = {
+WRONG: dict[str, tuple[dict[tuple[Any, ...], Any], str]] = {
     "unknown mode": ({(*CASE, "mode"): "sideways"}, "no mode 'sideways'"),
     "other input": ({(*CASE, "inputs", "driving", "start"): 1, (*CASE, "inputs", "driving", "stop"): 2}, "FAIL  bg_"),
     "scaled input": ({(*CASE, "inputs", "source", "mul"): 0.5}, "FAIL  bg_param"),
@@ -113,6 +113,7 @@ WRONG = {
     "output not made": ({(*CASE, "outputs"): {}}, "output bg_param.driving0: missing"),
     "wrong shape": ({("outputs", "bg_param.driving0", "shape"): [1, 9]}, "shape"),
     "wrong mean": ({("outputs", "bg_param.driving0", "mean"): 0.4}, "mean or spread"),
+    "no configuration": ({("modules", "bg_predictor"): {}}, "cannot be built"),
     "absent module": ({("modules", "kp_predictor"): {"config": {}}}, "kp_predictor: the module is absent"),
 }
 

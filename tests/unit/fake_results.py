@@ -26,6 +26,7 @@ def config(methods: dict[str, tuple[str, ...]], ablations: tuple[str, ...] = ())
         "scale": "smoke",
         "seed": 0,
         "frame_size": 64,
+        "tier": "bundled",
         "datasets": ROLES,
         "enabled_roles": ROLES,
         "methods": planned,
@@ -84,7 +85,15 @@ def measured(results: Path, task: str, dataset: str, method: str, level: float |
             cells = [f"{value.get(name, good - 5.0 * (name == 'psnr_moving')):.6f}" for name in names]
             lines.append("\t".join([f"clip{i:02d}", f"p{i // 2}", "50", *cells]))
     (folder / f"{method}.tsv").write_text("\n".join(lines) + "\n")
-    (folder / f"{method}.json").write_text(json.dumps({"run": made, "metrics": {}, "not_run": {}}))
+    distance = 100.0 / (1.0 + (LEVEL.get(method, 1.0) if level is None else level))
+    of_set = {"mean": distance, "low": distance - 2, "high": distance + 2, "clips": 12, "people": 6}
+    side = {
+        "run": made,
+        "metrics": {"fd_corpus": {"weights_sha256": "d0" * 32}},
+        "sets": {"fd_corpus": of_set} if made["status"] == "complete" and task != "cross" else {},
+        "not_run": {},
+    }
+    (folder / f"{method}.json").write_text(json.dumps(side))
 
 
 def trained(results: Path, run: str, stage: str, steps: int, use: float | None) -> None:

@@ -158,7 +158,31 @@ def test_bold_is_the_best_of_compared_rows_only(tree):
     table = load_table(tree.definitions / "tables" / "table2.yaml")
     block = run_block(table, "hdtf", inputs.results, inputs.ablations)
     best = {(row.id, column.metric) for row in block.rows for column, cell in row.cells.items() if cell.best}
-    assert best == {("rival", "psnr"), ("rival", "l1"), ("rival", "psnr_moving")}, "bounds and released rows never"
+    found = {("rival", metric) for metric in ("fd_corpus", "psnr", "l1", "psnr_moving")}
+    assert best == found, "bounds and released rows never"
+
+
+def test_columns_take_the_networks_of_the_tier(tree):
+    """Another tier fills the same column under another name, or says that it cannot."""
+    made = complete_run(tree.results)
+    for tier, title, cell in (
+        ("bundled", "FD-corpus", "33.33"),
+        ("compact", "FD-squeeze", "too few clips"),
+        ("reference", "FID", "too few clips"),
+    ):
+        inputs = tree(made | {"tier": tier})
+        section = table_section(page(build(inputs), inputs), 2)
+        assert f"| Method | {title} ↓ |" in section and f"| SeMo | {cell}" in section.replace("not run: ", "")
+        assert "| Method | FID ↓ | PSNR ↑ | L1 ↓ |" in section, "the paper's block keeps its own columns"
+
+
+def test_a_missing_network_is_the_reason_in_its_cells(tree):
+    made = complete_run(tree.results) | {"tier": "reference"}
+    side = tree.results / "metrics" / "reconstruct" / ROLES["hdtf"] / "semo.json"
+    reason = "the network inception-2015-12-05 is not on this machine: run `semo fetch inception-2015-12-05`"
+    side.write_text(json.dumps(json.loads(side.read_text()) | {"not_run": {"fid": reason}}))
+    section = table_section(page(build(tree(made)), tree(made)), 2)
+    assert "| SeMo | not run: note a |" in section and "is not on this machine: run \\`semo fetch" in section
 
 
 def test_lower_is_better_for_l1(tree):

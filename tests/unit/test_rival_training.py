@@ -152,7 +152,7 @@ def make(method: str, bank: FrameBank) -> stages.PairStage:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_reach_every_parameter(method: str, bank: FrameBank) -> None:
-    """From any point, since some layers start at zero; but those idle in the original networks, which a recipe names."""
+    """From any point, as some layers start at zero; but those idle in the original networks, which a recipe names."""
     stage = make(method, bank)
     with torch.no_grad():
         for parameter in stage.parameters():

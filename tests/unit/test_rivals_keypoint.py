@@ -336,6 +336,23 @@ def test_method_says_what_it_lacks(method: str, tmp_path: Path) -> None:
             player.load(tmp_path / "absent", size, "cpu")
 
 
+def test_official_weights_have_the_published_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file as published: networks, discriminator, optimisers, epoch; the old format. Here its networks are small."""
+    player = make_method("fomm")
+    monkeypatch.setattr(type(player), "sizes_of", {"official": player.sizes_of["mini"]})  # type: ignore[attr-defined]
+    content: dict[str, Any] = {name: module.state_dict() for name, module in networks("fomm").items()}
+    content |= {"discriminator": {"conv.weight": torch.zeros(2)}, "optimizer_generator": {"state": {}}, "epoch": 99}
+    torch.save(content, tmp_path / "vox-cpk.pth.tar", _use_new_zipfile_serialization=False)
+    player.load(tmp_path, "official", "cpu")
+    assert (player.name, player.kind, player.settings({})) == ("FOMM", "other", {"motion": "absolute"})
+    made = list(player.reconstruct(clip(1)[0], iter(clip(2)), CONTEXT))
+    assert [frame.shape for frame in made] == [(64, 64, 3)] * 2
+    del content["kp_detector"]
+    torch.save(content, tmp_path / "vox-cpk.pth.tar")
+    with pytest.raises(MethodUnavailable, match="kp_detector"):
+        make_method("fomm").load(tmp_path, "official", "cpu")
+
+
 def test_method_refuses_the_weights_of_another(tmp_path: Path) -> None:
     folder = trained("mraa", tmp_path / "mraa")
     with pytest.raises(MethodUnavailable, match="kp_detector"):

@@ -84,6 +84,7 @@ def make_project(path: Path) -> Project:
         "reports/released",
         "data/portraits-mini",
         "semo/metrics",
+        "semo/features",
         "semo/presets",
         "semo/report/figures",
     ):

@@ -68,6 +68,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pytest.skip("data/portraits-mini has no corpus.tsv")
     project = real_project(tmp_path_factory.mktemp("smoke") / "project")
     shrink_corpus(project.path / "data/portraits-mini")
+    project.update_yaml("workflow/config/smoke.yaml", lambda config: config.update(rivals=["fomm"]))
     project.snakemake("reproduce_all", "--configfile", "workflow/config/smoke.yaml")
     return project
 
@@ -81,6 +82,17 @@ def test_smoke_makes_every_table_and_figure(smoke: Project) -> None:
     assert figures == {path.stem for path in (ROOT / "semo/report/figures").glob("[a-z]*.py")}
     assert json.loads((smoke.path / "results/smoke/tables/summary.json").read_text())
     assert not (smoke.path / "reports/tables.md").exists()
+
+
+def test_a_rival_is_trained_and_keeps_its_own_name(smoke: Project) -> None:
+    """What this run trained is FOMM-mini; FOMM is the paper's row alone."""
+    trained = json.loads((smoke.path / "results/smoke/train/fomm/mini/model/config.json").read_text())
+    assert trained["training"]["steps"] == 2 and trained["training"]["perceptual"]
+    rows = [row for row in rows_of(smoke.path / "results/smoke/tables/table2.tsv") if row["row"] == "fomm"]
+    assert {(row["source"], row["label"]) for row in rows} == {("run", "FOMM-mini"), ("paper", "FOMM")}
+    assert any(row["source"] == "run" and row["metric"] == "psnr_moving" and row["value"] for row in rows)
+    page = (smoke.path / "results/smoke/reports/tables.md").read_text()
+    assert "not run here: the published FOMM." in " ".join(page.split())
 
 
 def test_a_second_smoke_run_does_nothing(smoke: Project) -> None:

@@ -17,7 +17,7 @@ rule evaluate:
         networks=networks_here,
         features="<results>/features",
         device=config["device"],
-        source=source("semo.evaluate", "semo/metrics", "semo/features"),
+        source=source("semo.evaluate", "semo/metrics", "semo/features", "semo/weights/metrics"),
     resources:
         mem_mb=2500,
         gpu=1 if config["device"] != "cpu" else 0,
