@@ -26,6 +26,8 @@ Model = Annotated[Path | None, typer.Option(help="model folder (default: the rel
 Steps = Annotated[int | None, typer.Option(min=1, help="sampling steps (default: the model's own)")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of the noise")]
 MethodName = Annotated[str, typer.Option(help="a method of baselines/, such as copy-reference")]
+Options = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="option of a method, such as "
+                                                                             "stitching=true of liveportrait")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
 
 
@@ -52,7 +54,9 @@ def note(text: str) -> None:
 @app.command()
 def animate(portrait: Portrait, driving: Annotated[Path, typer.Argument(help="video whose motion is taken over")],
             out: Out, model: Model = None, steps: Steps = None, seed: Seed = 0, method: MethodName = "semo",
-            device: Device = "auto") -> None:
+            motion: Annotated[str | None, typer.Option(help="of a rival: relative to the first driving frame (default), "
+                                                            "or absolute, for a video of the portrait's own")] = None,
+            option: Options = None, device: Device = "auto") -> None:
     """Move PORTRAIT with the head and face motion of the video DRIVING; its sound is kept."""
     with one_sentence():
         from semo.media import FPS, crop_resize, iter_frames, probe, read_audio
@@ -64,7 +68,8 @@ def animate(portrait: Portrait, driving: Annotated[Path, typer.Argument(help="vi
         frames = (crop_resize(frame, box, box[2]) for frame in iter_frames(driving, FPS))
         sound = read_audio(driving) if info.has_audio else None
         player = _load(method, model, device, "reconstruct")
-        made = player.reconstruct(source, frames, _context(out, seed, steps))
+        options = _options(option) | _motion(player, motion)
+        made = player.reconstruct(source, frames, _context(out, seed, steps, options))
         _write(writer, out, made, info.frames_at(FPS), sound)
 
 
@@ -205,8 +210,46 @@ def _load(name: str, model: Path | None, device: str, task: str) -> Any:
     if task not in player.tasks or player.needs_truth:
         raise ValueError(f"the method {name} cannot do this: it does {', '.join(player.tasks)}"
                          + (" and needs the true video" if player.needs_truth else ""))
-    player.load(model, "mini", _device(device))
+    weights, size = _weights(player, model)
+    player.load(weights, size, _device(device))
     return player
+
+
+def _weights(player: Any, model: Path | None) -> tuple[Path | None, str]:
+    """Folder and size to load: of a rival a folder of its training or official files; else the method's own default."""
+    from baselines.method import trained_size
+    from semo.registry import STORE
+
+    if not hasattr(player, "mini_name"):
+        return model, "mini"
+    if model is None:
+        fetched = STORE / player.weights[0]
+        model = fetched if (fetched / "fetched.json").is_file() else None
+    return model, trained_size(model) or "official"
+
+
+def _motion(player: Any, motion: str | None) -> dict[str, str]:
+    """The option `motion` of rivals: relative unless told, since portrait and driving video rarely show one person."""
+    if hasattr(player, "mini_name"):
+        return {"motion": motion or "relative"}
+    if motion is not None:
+        raise ValueError(f"the method {player.name} knows one kind of motion: leave out --motion")
+    return {}
+
+
+def _options(pairs: list[str] | None) -> dict[str, Any]:
+    import json
+
+    options = {}
+    for pair in pairs or []:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise ValueError(f"--option {pair!r} is not of the form key=value")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return options
 
 
 def _device(name: str) -> str:
@@ -223,10 +266,10 @@ def _device(name: str) -> str:
     return name
 
 
-def _context(out: Path, seed: int, steps: int | None) -> Any:
+def _context(out: Path, seed: int, steps: int | None, options: dict[str, Any] | None = None) -> Any:
     from baselines.method import ClipContext
 
-    return ClipContext(out.stem, seed, options={"steps": steps} if steps else {})
+    return ClipContext(out.stem, seed, options=(options or {}) | ({"steps": steps} if steps else {}))
 
 
 def _write(writer: Callable[..., None], out: Path, made: Iterable[np.ndarray], total: int,

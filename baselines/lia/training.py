@@ -14,14 +14,14 @@ from semo.train.data import FrameBank
 
 PIXELS = 1.0
 ADVERSARIAL = 0.1
-ADVERSARIAL_FROM = 0.5  # share of the budget after which there is something to judge
-FLOW_START = 0.05  # of the initial flow heads: at full size they tear the source's features apart, which takes the
+ADVERSARIAL_FROM = 0.75  # share of the training after which there is something to judge
+FLOW_START = 1e-3  # of the initial flow heads: at full size they tear the source's features apart, which takes the
 # first thousands of steps to unlearn
 
 
 class Training(PairStage):
     name = "lia"
-    optimiser = optimiser(lr=2e-3, betas=(0.0, 0.99))
+    optimiser = optimiser(lr=2e-3, betas=(0.9, 0.99))  # momentum 0, as in the paper, is too noisy with batches of 8
 
     def __init__(self, networks: Mapping[str, nn.Module], bank: FrameBank, maps: Maps, seed: int):
         super().__init__(networks, bank, maps, seed)

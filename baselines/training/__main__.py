@@ -57,7 +57,7 @@ def make_stage(method: str, size: str, bank: FrameBank, maps: Any, seed: int) ->
     sizes = part(method, "config").SIZES
     if size not in sizes:
         raise ValueError(f"{method} has no size {size!r}; it has {', '.join(sizes)}")
-    side = getattr(sizes[size], "frame_size", None) or sizes[size].size
+    side = sizes[size].frame_size
     if bank.frame_size != side:
         raise ValueError(f"{method} ({size}) works at {side} px and the clips are prepared at {bank.frame_size} px")
     torch.manual_seed(seed)
