@@ -24,7 +24,9 @@ class FoldedEncoder(nn.Module):
     def __init__(self, encoder: Encoder):
         super().__init__()
         first, *blocks, head = encoder.net_app.convs
-        self.body = nn.Sequential(folded.ConvLayer(first), *(folded.ResBlock(block) for block in blocks))
+        side = 4 << len(blocks)  # the last block leaves 4 px
+        halvings = (folded.ResBlock(block, side >> level) for level, block in enumerate(blocks))
+        self.body = nn.Sequential(folded.ConvLayer(first, side), *halvings)
         self.register_buffer("head", (head.weight * head.scale).flatten(1).detach().clone())
         self.fc = copy.deepcopy(encoder.fc)
 
@@ -75,7 +77,8 @@ class FoldedDecoder(nn.Module):
         super().__init__()
         self.register_buffer("basis", decoder.direction.basis().detach().clone())
         self.register_buffer("start", decoder.input.input.detach().clone(memory_format=torch.contiguous_format))
-        self.convs = nn.ModuleList(folded.StyledConv(layer) for layer in (decoder.conv1, *decoder.convs))
+        layers = enumerate((decoder.conv1, *decoder.convs))  # of 4, 8, 8, 16, 16, ... px
+        self.convs = nn.ModuleList(folded.StyledConv(layer, 4 << (index + 1) // 2) for index, layer in layers)
         self.levels = nn.ModuleList(_Level(flow, rgb) for flow, rgb in zip(decoder.to_flows, decoder.to_rgbs))
 
     def direction(self, alpha: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from baselines.blocks.animate import Animator, Source
 from baselines.liveportrait.config import EYES, LIPS, STITCHING
+from baselines.liveportrait.folded_spade import FoldedSpadeDecoder
+from baselines.liveportrait.folded_warping import FoldedWarping
 from baselines.liveportrait.keypoints import Motion, relative_keypoints
 from baselines.liveportrait.retargeting import retarget, stitch
 
@@ -21,6 +23,8 @@ class LivePortraitAnimator(Animator[Points]):
     used = ("motion_extractor", "appearance_feature_extractor", "warping_module", "spade_generator")
 
     def __init__(self, modules: Mapping[str, nn.Module], frame_size: int, fast: bool = True):
+        appearance = modules["appearance_feature_extractor"]
+        self.side, self.depth = frame_size >> len(appearance.down_blocks), appearance.depth  # of the volume
         super().__init__(modules, frame_size, fast)
         self.modules |= {name: modules[name].eval() for name in (STITCHING, EYES, LIPS) if name in modules}
         if fast and self.device.type == "cpu":
@@ -42,13 +46,18 @@ class LivePortraitAnimator(Animator[Points]):
         made.ratios = {}
         for network, (ratios, count) in wanted.items():
             if ratios is not None:
-                if len(ratios) != count:
-                    raise ValueError(f"{network}: takes {count} ratios, not {len(ratios)}")
+                if not isinstance(ratios, Sequence) or len(ratios) != count:
+                    raise ValueError(f"{network}: takes {count} ratios, the source's first, not {ratios}")
                 made.ratios[network] = torch.tensor([ratios], dtype=torch.float32, device=self.device)
         missing = [name for name in (*made.ratios, *([STITCHING] if stitching else [])) if name not in self.modules]
         if missing:
             raise ValueError(f"these weights of LivePortrait have no {', '.join(missing)}")
         return made
+
+    def accelerated(self, name: str, module: nn.Module) -> nn.Module:
+        if name == "warping_module":
+            return FoldedWarping(module, self.side, self.depth)
+        return FoldedSpadeDecoder(module) if name == "spade_generator" else module.eval()
 
     def points(self, images: Tensor) -> Points:
         return vars(Motion.from_raw(self.modules["motion_extractor"](images)))

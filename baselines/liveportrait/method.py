@@ -16,6 +16,7 @@ from baselines.liveportrait.config import EYES, LIPS, SIZES, STITCHING, build
 from baselines.method import ClipContext, MethodUnavailable
 
 RETARGETING_FILE = "stitching_retargeting_module.pth"
+BASE, RETARGETING = "base_models", "retargeting_models"  # folders below `liveportrait` as the authors publish them
 IN_ONE_FILE = {STITCHING: "retarget_shoulder", LIPS: "retarget_mouth", EYES: "retarget_eye"}
 EDITS = ("stitching", "eyes", "lips")
 
@@ -32,13 +33,21 @@ class Method(KeypointMethod):
     build = staticmethod(build)
     animator = LivePortraitAnimator
 
+    def _file(self, weights: Path | None, size: str) -> Path:
+        """Official files lie side by side, or in the folders in which they are published."""
+        published = Path(weights or "") / "liveportrait" / BASE / self.official_file
+        if size == "official" and weights is not None and published.is_file():
+            return published
+        return super()._file(weights, size)
+
     def _read(self, path: Path, modules: dict[str, nn.Module], size: str) -> None:
         """Official: one bare state dict per network; the small networks share a file, which may be absent."""
         from baselines.checkpoints import load_modules, read_checkpoint
 
         if size == "mini":
             return super()._read(path, modules, size)
-        small = path.with_name(RETARGETING_FILE)
+        folder = path.parent.with_name(RETARGETING) if path.parent.name == BASE else path.parent
+        small = folder / RETARGETING_FILE
         modules |= {name: module for name, module in build(SIZES[size]).items() if name in IN_ONE_FILE}
         for name in self.animator.used:
             file = path.with_name(f"{name}.pth")
