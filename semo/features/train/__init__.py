@@ -1,0 +1,1 @@
+"""Training of the networks of the bundled tier on portraits-mini: `python -m semo.features.train NAME`."""

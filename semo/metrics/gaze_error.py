@@ -1,0 +1,38 @@
+"""Gaze error against the ground truth of portraits-mini."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semo.metrics.base import ClipFeatures, Metric
+
+CLOSED = 0.5  # lids closed more than this hide where the eyes look
+
+
+def gaze_error(pair: ClipFeatures) -> float | None:
+    """Mean absolute error of the eyes' yaw and pitch in the head, in degrees, over frames with open eyes.
+
+    None without ground truth or without a frame whose eyes are open.
+    """
+    if pair.truth is None:
+        return None
+    found = pair.fake["gaze"]
+    open_eyes = pair.truth["blink"][: len(found)] < CLOSED
+    error = np.abs(found - pair.truth["gaze_deg"][: len(found)].astype(np.float64))
+    return float(error[open_eyes].mean()) if open_eyes.any() else None
+
+
+METRIC = Metric(
+    name="gaze_error",
+    label="Gaze error",
+    better="lower",
+    unit="deg",
+    level="clip",
+    variant="mean of yaw and pitch, open eyes; read by the frame network of portraits-mini, compared with the truth",
+    protocol="gaze-corpus-v1",
+    tasks=("reconstruct", "cross"),
+    tier="bundled",
+    network="corpus-frame",
+    of_clip=gaze_error,
+    digits=2,
+)

@@ -1,0 +1,31 @@
+"""Head-pose error against the ground truth of portraits-mini."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semo.metrics.base import ClipFeatures, Metric
+
+
+def pose_error(pair: ClipFeatures) -> float | None:
+    """Mean absolute error of yaw, pitch and roll in degrees over the generated frames; None without ground truth."""
+    if pair.truth is None:
+        return None
+    found = pair.fake["pose"]
+    return float(np.abs(found - pair.truth["pose_deg"][: len(found)].astype(np.float64)).mean())
+
+
+METRIC = Metric(
+    name="pose_error",
+    label="Pose error",
+    better="lower",
+    unit="deg",
+    level="clip",
+    variant="mean of yaw, pitch, roll; read by the frame network of portraits-mini, compared with the ground truth",
+    protocol="pose-corpus-v1",
+    tasks=("reconstruct", "cross"),
+    tier="bundled",
+    network="corpus-frame",
+    of_clip=pose_error,
+    digits=2,
+)
