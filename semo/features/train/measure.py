@@ -1,13 +1,14 @@
 """What the shipped networks measure on people they never saw: the figures of semo/weights/metrics/README.md.
 
-`python -m semo.features.train.measure --clips DIR... [--weights DIR]` prints them as Markdown tables; the folders hold
-portraits-mini prepared at the frame size the figures are for.
+`python -m semo.features.train.measure --clips DIR... [--size 64] [--weights DIR]` prints them as Markdown tables; the
+folders hold prepared portraits-mini.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,36 @@ from semo.metrics.fvd import distance_of_windows
 from semo.metrics.gaze_error import gaze_error
 from semo.metrics.mouth_error import mouth_error
 from semo.metrics.pose_error import pose_error
+from semo.pictures import crop_resize
 from semo.progress import progress
 
 FRAMES = 50       # of every test clip for the pictures' metrics
 SHIFTS = (-8, -3, 0, 3, 8)  # frames by which the sound is moved
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A test clip: frames uint8 (125, S, S, 3), sound float32 at 16 kHz, ground truth."""
+
+    dataset: str
+    identity: str
+    frames: np.ndarray
+    sound: np.ndarray
+    truth: Mapping[str, np.ndarray]
+
+
+def read_test_clips(folders: list[Path], size: int) -> list[HeldOut]:
+    """All test clips of prepared data sets, reduced to `size` pixels."""
+    found = []
+    sets = [ClipSet(folder) for folder in folders]
+    with progress(sum(len(clips.select("test")) for clips in sets), "clips", "read") as bar:
+        for clips in sets:
+            for clip in clips.select("test"):
+                frames = np.stack([crop_resize(frame, None, size) for frame in clips.frames(clip)])
+                found.append(HeldOut(clips.dataset, clip.identity, frames, clips.audio(clip), clips.truth(clip) or {}))
+                bar.advance()
+    return found
 
 
 def of_frames(change: Callable[[np.ndarray, float, np.random.Generator], np.ndarray], strength: float) -> Change:
@@ -84,36 +110,38 @@ class Networks:
         self.frame, self.clip, self.perceptual, self.av = made
 
 
-def errors(sets: list[ClipSet], networks: Networks) -> list[str]:
+def errors(clips: list[HeldOut], networks: Networks) -> list[str]:
     """Lines of the table of errors on true frames: the floor of pose, mouth and gaze error."""
-    rows = {}
-    for clips in sets:
-        found = []
-        for clip in clips.select("test"):
-            real = features(networks.frame, clips.frames(clip, count=FRAMES))
-            pair = ClipFeatures(real, real, clips.truth(clip))
-            found.append([pose_error(pair), 100 * (mouth_error(pair) or 0), gaze_error(pair)])
-        rows[clips.dataset] = np.mean(found, axis=0)
-    rows["all"] = np.mean(list(rows.values()), axis=0)
+    rows: dict[str, list] = {clip.dataset: [] for clip in clips}
+    for clip in clips:
+        real = features(networks.frame, clip.frames[:FRAMES])
+        pair = ClipFeatures(real, real, clip.truth)
+        rows[clip.dataset].append([pose_error(pair), 100 * (mouth_error(pair) or 0), gaze_error(pair)])
+    means = {name: np.mean(found, axis=0) for name, found in rows.items()}
+    means["all"] = np.mean(list(means.values()), axis=0)
+    means["spread of the truth"] = np.mean([_spread(clip.truth) for clip in clips], axis=0)
     lines = ["| test clips | pose, degrees | mouth, % of the morph | gaze, degrees |", "|---|---|---|---|"]
-    return lines + [f"| {name} | {a:.2f} | {b:.2f} | {c:.2f} |" for name, (a, b, c) in rows.items()]
+    return lines + [f"| {name} | {a:.2f} | {b:.2f} | {c:.2f} |" for name, (a, b, c) in means.items()]
 
 
-def sync(sets: list[ClipSet], networks: Networks) -> list[str]:
+def _spread(truth: Mapping[str, np.ndarray]) -> list[float]:
+    """Mean absolute deviation of each annotation from its clip's mean: the error of a still, perfectly placed head."""
+    mouth = truth["units"][:FRAMES, list(truth["unit_names"]).index("mouth-open")].astype(float)
+    values = (truth["pose_deg"][:FRAMES].astype(float), 100 * mouth, truth["gaze_deg"][:FRAMES].astype(float))
+    return [float(np.abs(v - v.mean(0)).mean()) for v in values]
+
+
+def sync(clips: list[HeldOut], networks: Networks) -> list[str]:
     """Lines of the table of offsets and distances under moved sound."""
-    found = {shift: [] for shift in SHIFTS}
-    others, clips_done = [], [(clips, clip) for clips in sets for clip in clips.select("test")]
-    with progress(len(clips_done), "clips", "sound") as bar:
-        before = None
-        for clips, clip in clips_done:
-            frames, sound = clips.frames(clip), clips.audio(clip)
+    found: dict[int, list] = {shift: [] for shift in SHIFTS}
+    others = []
+    with progress(len(clips), "clips", "sound") as bar:
+        for clip, before in zip(clips, clips[-1:] + clips[:-1], strict=True):
+            session = networks.av.start()
+            session.add(clip.frames)
             for shift in SHIFTS:
-                own = features(networks.av, frames, moved_sound(sound, shift))
-                found[shift].append((offset(own), least_distance(own), confidence(own)))
-            if before is not None:
-                strange = features(networks.av, frames, before)
-                others.append((offset(strange), least_distance(strange), confidence(strange)))
-            before = sound
+                found[shift].append(_readings(session.finish(moved_sound(clip.sound, shift))))
+            others.append(_readings(session.finish(before.sound)))
             bar.advance()
     lines = ["| sound | offset found within one frame | exactly | AVD-corpus | AVC-corpus |", "|---|---|---|---|---|"]
     for shift, rows in found.items():
@@ -125,6 +153,10 @@ def sync(sets: list[ClipSet], networks: Networks) -> list[str]:
     return [*lines, f"| of another clip | | | {distances.mean():.3f} | {confidences.mean():.3f} |"]
 
 
+def _readings(found: Features) -> tuple[int | None, float | None, float | None]:
+    return offset(found), least_distance(found), confidence(found)
+
+
 def moved_sound(sound: np.ndarray, frames: int) -> np.ndarray:
     """Sound that comes `frames` frames late (negative: early), silence where there is none."""
     samples = abs(frames) * 640
@@ -133,10 +165,9 @@ def moved_sound(sound: np.ndarray, frames: int) -> np.ndarray:
     return np.concatenate([sound[samples:], np.zeros(samples, sound.dtype)])
 
 
-def damage(sets: list[ClipSet], networks: Networks) -> list[str]:
+def damage(clips: list[HeldOut], networks: Networks) -> list[str]:
     """Lines of the table of FD-corpus, FD-corpus-clip and PD-corpus under damage, and of what they say without any."""
-    chosen = [(clips, clip) for clips in sets for clip in clips.select("test")[::3]]
-    videos = [clips.frames(clip, count=FRAMES) for clips, clip in chosen]
+    videos = [clip.frames[:FRAMES] for clip in clips[::3]]
     truths = [[features(net, frames) for frames in videos] for net in (networks.frame, networks.clip)]
     count = sum(map(len, videos))
     lines = [f"| {len(videos)} clips, {count} frames | FD-corpus | FD-corpus-clip | PD-corpus |", "|---|---|---|---|"]
@@ -160,11 +191,11 @@ def damage(sets: list[ClipSet], networks: Networks) -> list[str]:
     return lines
 
 
-def floor(sets: list[ClipSet], networks: Networks) -> list[str]:
+def floor(clips: list[HeldOut], networks: Networks) -> list[str]:
     """Lines of the table of real against real: two takes of the same people, and two halves of the people."""
+
     def of(net: Extractor, take: int, half: slice) -> list[Features]:
-        return [features(net, clips.frames(clip, count=FRAMES))
-                for clips in sets for clip in clips.select("test")[take::3][half]]
+        return [features(net, clip.frames[:FRAMES]) for clip in clips[take::3][half]]
 
     lines = ["| real against real | n | FD-corpus | n | FD-corpus-clip |", "|---|---|---|---|---|"]
     splits = {"first and second take of the same people": ((0, slice(None)), (1, slice(None))),
@@ -184,13 +215,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m semo.features.train.measure", description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="prepared portraits-mini folders")
     parser.add_argument("--weights", type=Path, default=SHIPPED, help="folder with the networks")
+    parser.add_argument("--size", type=int, default=64, help="side of the frames in pixels")
     parser.add_argument("--only", nargs="+", choices=list(TABLES), default=list(TABLES))
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    sets, networks = [ClipSet(folder) for folder in options.clips], Networks(options.weights)
-    print(f"Frames of {sets[0].frame_size} px.\n")
+    clips, networks = read_test_clips(options.clips, options.size), Networks(options.weights)
+    print(f"Frames of {options.size} px.\n")
     for name in options.only:
-        print("\n".join(TABLES[name](sets, networks)), end="\n\n", flush=True)
+        print("\n".join(TABLES[name](clips, networks)), end="\n\n", flush=True)
 
 
 TABLES = {"errors": errors, "damage": damage, "floor": floor, "sync": sync}
