@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from baselines.blocks.animate import Animator, Source
 from baselines.lia.folded import FoldedGenerator
 
-Points = Mapping[str, Tensor]  # `alpha` (B, motion_dim): magnitudes along the learned directions; plain sources: `image`
+Points = Mapping[str, Tensor]  # `alpha` (B, motion_dim): magnitudes along the directions; of plain sources `image`
 PIXELS = 1 << 16  # of the frames made at once on a CPU; more leave its caches
 
 
