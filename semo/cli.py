@@ -54,7 +54,7 @@ def note(text: str) -> None:
 @app.command()
 def animate(portrait: Portrait, driving: Annotated[Path, typer.Argument(help="video whose motion is taken over")],
             out: Out, model: Model = None, steps: Steps = None, seed: Seed = 0, method: MethodName = "semo",
-            motion: Annotated[str | None, typer.Option(help="of a rival: relative to the first driving frame (default), "
+            motion: Annotated[str | None, typer.Option(help="of rivals: relative to the first driving frame (default) "
                                                             "or absolute, for a video of the portrait's own")] = None,
             option: Options = None, device: Device = "auto") -> None:
     """Move PORTRAIT with the head and face motion of the video DRIVING; its sound is kept."""

@@ -212,10 +212,17 @@ def _facts(job: Job, method: Method, reason: str | None) -> dict[str, Any]:
         "kind": "released" if job.method.endswith("-released") else method.kind,
         "labels": list(method.labels),
         "settings": {} if reason else method.settings(job.options),
+        "parameters": None if reason else _parameters(method, job.task),
         "device_name": provenance.device_name(job.device),
         "threads": job.threads,
         "versions": provenance.versions(),
     }
+
+
+def _parameters(method: Method, task: str) -> int | None:
+    """Parameters of the networks that the task uses; None for a method that counts none."""
+    count = getattr(method, "parameters", None)
+    return count(task) if count else None
 
 
 def _resume(out: Path, request: dict[str, Any]) -> dict[str, Made]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from torch import nn
 
 from baselines.blocks.animate import MOTIONS, Animator, animate
 from baselines.method import ClipContext, MethodUnavailable
@@ -41,6 +42,7 @@ class KeypointMethod:
     def __init__(self) -> None:
         self._animator: Animator | None = None
         self._trained: dict[str, Any] = {}
+        self._parameters = 0
 
     def load(self, weights: Path | None, size: str, device: str) -> None:
         """`weights`: a folder with the official file, or with what a training of the suite at `mini` wrote.
@@ -58,8 +60,13 @@ class KeypointMethod:
         except (ValueError, OSError) as error:
             raise MethodUnavailable(str(error)) from error
         self.kind = "other" if size == "official" else "scratch"
+        self._parameters = sum(p.numel() for module in modules.values() for p in module.parameters())
         modules = {name: module.to(device) for name, module in modules.items()}
         self._animator = self.animator(modules, config.frame_size)
+
+    def parameters(self, task: str) -> int:
+        """Parameters of the networks in use."""
+        return self._parameters
 
     def _read(self, path: Path, modules: dict[str, nn.Module], size: str) -> None:
         """Fill `modules` from the file that `_file` found."""

@@ -52,6 +52,13 @@ class Method:
         stages = [f"{stage} {facts['steps']}" for stage, facts in trained.items() if "steps" in facts]
         return made | ({"trained": " + ".join(stages) + " steps"} if stages else {})
 
+    def parameters(self, task: str) -> int:
+        """Parameters of the networks the task uses, the codec's included."""
+        used = [self._pipeline.codec, self._pipeline.motion_encoder, self._pipeline.decoder]
+        if task == "talk":
+            used.append(self._pipeline.motion_generator)
+        return sum(p.numel() for network in used if network is not None for p in network.parameters())
+
     def reconstruct(
         self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext
     ) -> Iterator[np.ndarray]:

@@ -25,6 +25,7 @@ from semo.report.definitions import (
 )
 from semo.report.markdown import Notes, block_lines, escape
 from semo.report.measurements import Results, load_config
+from semo.report.rival_notes import rival_notes
 from semo.report.rows import Block, Cell, paper_block, released_blocks, run_block
 from semo.report.speed import speed_page, speed_rows
 
@@ -178,6 +179,7 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
     if table.kind == "methods":
         ranks = ((role, footnotes.ranking(table, role, blocks)) for role in table.roles)
         tail += [f"- {ROLE_NAMES.get(role, role)}: {escape(text)}" for role, text in ranks if text]
+        tail += [f"- {escape(text)}" for text in rival_notes(inputs.results, table.task)]
     if table.kind == "ablations":
         tail += [f"- {line}" for line in footnotes.against_reference(table, inputs.results, inputs.ablations)]
         tail.append(f"- {escape(footnotes.ablation_note(inputs.results, inputs.ablations, table.number))}")

@@ -23,6 +23,7 @@ class Stage(Protocol):
 
     name: str
     optimiser: OptimiserSettings
+    # optional `rates`: part of a parameter's name -> factor of its learning rate, 1 for all others
 
     def batch(self, step: int, progress: float, rank: int = 0) -> tuple[object, list[str]]:
         """The batch of a step (a dataclass of tensors) and its clips' names; a function of (seed, step, rank) only."""
@@ -84,6 +85,15 @@ class Ema:
 
 def _trainable(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+
+
+def _groups(module: nn.Module) -> list[dict]:
+    """Trainable parameters by the factor of their learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in _trainable(module):
+        factors = [factor for part, factor in getattr(module, "rates", {}).items() if part in name]
+        groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
 
 
 class Checkpoint:
@@ -170,7 +180,7 @@ def train(
     settings = stage.optimiser
     stage.to(accelerator.device)
     optimiser = torch.optim.AdamW(
-        [p for _, p in _trainable(stage)],
+        _groups(stage),
         lr=settings.lr,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
@@ -185,7 +195,7 @@ def train(
     with progress(steps * settings.batch, unit="samples", label=stage.name, done=first * settings.batch) as bar:
         for step in range(first, steps):
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(settings, step, steps)
+                group["lr"] = group["factor"] * learning_rate(settings, step, steps)
             loss = _step(stage, wrapped, optimiser, accelerator, settings, step, steps)
             ema.update(stage, step)
             done = step + 1

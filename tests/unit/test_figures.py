@@ -48,8 +48,8 @@ def made_once(tmp_path_factory):
     results = tmp_path_factory.mktemp("run") / "results"
     clips = prepared(results / "clips" / "fake")
     for task in ("reconstruct", "cross", "talk"):
-        for method in ("copy-reference", "codec", "semo", *ABLATIONS):
-            if task == "talk" and method in ABLATIONS:
+        for method in ("copy-reference", "codec", "semo", "fomm", *ABLATIONS):
+            if task == "talk" and method in ("fomm", *ABLATIONS):
                 continue
             made, table = (results / part / task / "fake" for part in ("generated", "metrics"))
             generate(Job(task=task, method=method, plugin="copy-reference", clips=clips, out=made / method))
@@ -58,6 +58,7 @@ def made_once(tmp_path_factory):
         write_lossless(results / "generated/reconstruct/fake/semo" / f"{item}.mkv", video(int(item[6]), 0) + 5)
     trained(results, "semo", "stage1", 100, 0.8)
     trained(results, "ablation-T1D512", "stage1", 100, 0.4)
+    trained(results, "fomm", "mini", 100, 0.4)
     return results
 
 
@@ -71,7 +72,7 @@ def run(made_once, tmp_path, monkeypatch):
 
 
 def _inputs(tmp_path: Path):
-    methods = {name: {"weights": "w", "tasks": []} for name in ("copy-reference", "codec", "semo", *ABLATIONS)}
+    methods = {name: {"weights": "w", "tasks": []} for name in ("copy-reference", "codec", "fomm", "semo", *ABLATIONS)}
     config = {"seed": 0, "datasets": {"hdtf": "fake"}, "budgets": {"sampler_steps": 1}, "methods": methods}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     return load_inputs(tmp_path / "config.yaml", tmp_path / "results", ROOT / "reports", ROOT / "none.tsv")

@@ -84,7 +84,8 @@ def make_project(path: Path) -> Project:
         "reports/released",
         "data/portraits-mini",
         "semo/metrics",
-        "semo/features",
+        "semo/features/train",
+        "semo/weights/metrics",
         "semo/presets",
         "semo/report/figures",
     ):
@@ -101,6 +102,7 @@ def make_project(path: Path) -> Project:
     for name in (
         "__init__.py",
         "train/__init__.py",
+        "features/train/__init__.py",
         "report/__init__.py",
         "report/figures/__init__.py",
         "report/figures/curves.py",

@@ -15,7 +15,7 @@ rule evaluate:
         clips=subpath(input.manifest, parent=True),
         tier=config["tier"],
         networks=networks_here,
-        features="<results>/features",
+        features=f"{config['results']}/features",
         device=config["device"],
         source=source("semo.evaluate", "semo/metrics", "semo/features", "semo/weights/metrics"),
     resources:

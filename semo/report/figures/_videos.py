@@ -16,6 +16,7 @@ from semo.media import read_frames
 from semo.metrics import metric
 from semo.metrics.psnr_moving import moving_pixels
 from semo.report.figures import MissingInput
+from semo.report.measurements import BOUNDS
 from semo.report.tables import Inputs
 from semo.tasks import Item, task_items
 
@@ -111,6 +112,19 @@ def shown_methods(inputs: Inputs) -> list[tuple[str, str]]:
     """(id, title) of the rows that figures show beside the truth: SeMo and, where shipped, its released weights."""
     titles = {"semo": "SeMo", "semo-released": "SeMo (released)"}
     return [(name, titles[name]) for name in titles if name in inputs.results.methods]
+
+
+def compared_methods(inputs: Inputs, task: str) -> list[tuple[str, str]]:
+    """(id, label) of every method of the run that does the task, in the order of the tables: rivals, SeMo, released."""
+    results, labels = inputs.results, {"semo": "SeMo", "semo-released": "SeMo (released)"}
+    chosen = []
+    for name in results.methods:
+        if name in BOUNDS or name.startswith("ablation-"):
+            continue
+        found = [m for d in dict.fromkeys(results.roles.values()) if (m := results.measured(task, d, name))]
+        if found or name in labels:
+            chosen.append((name, labels.get(name) or found[0].record["label"]))
+    return chosen
 
 
 def load_model(inputs: Inputs, method: str) -> SeMoPipeline:

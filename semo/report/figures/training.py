@@ -1,4 +1,4 @@
-"""Training curves of every stage and ablation run: loss, quality on moving parts, use of the motion tokens."""
+"""Training curves of every stage, ablation run and rival: loss, quality on moving parts, use of the motion."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def figure(inputs: Inputs) -> Figure:
     runs = inputs.results.training
     if not runs:
         raise MissingInput("nothing was trained in this run")
-    figure = Figure(figsize=(11.4, 5.4), layout="constrained")
-    panels = figure.subplots(2, 4)
+    rivals = [run for run in runs if run.stage in ("mini", "official")]
+    figure = Figure(figsize=(11.4, 8.1 if rivals else 5.4), layout="constrained")
+    panels = figure.subplots(3 if rivals else 2, 4)
     main = {stage: [run for run in runs if (run.run, run.stage) == ("semo", stage)] for stage, _ in STAGES}
     ablations = [run for run in runs if run.run != "semo" and run.stage == "stage1"]
     _stage_losses(panels[0, 0], main)
@@ -29,6 +30,12 @@ def figure(inputs: Inputs) -> Figure:
     _lines(panels[1, 1], ablations, "psnr_moving", "Ablations: moving parts", "PSNR, dB")
     _lines(panels[1, 2], ablations, "motion_use_db", "Ablations: cost of shuffled motion", "dB")
     _shared_legend(panels[1, 3], panels[1, 1])
+    if rivals:
+        _lines(panels[2, 0], rivals, "loss", "Rivals: loss, each its own", "loss")
+        panels[2, 0].set_yscale("log")
+        _lines(panels[2, 1], rivals, "psnr_moving", "Rivals: moving parts", "PSNR, dB")
+        _lines(panels[2, 2], rivals, "motion_use_db", "Rivals: cost of shuffled motion", "dB")
+        _shared_legend(panels[2, 3], panels[2, 1])
     figure.suptitle("Training, measured on training clips", fontsize=11, fontweight="bold")
     return figure
 
@@ -55,7 +62,7 @@ def _lines(axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: s
     for colour, run in zip(CYCLE * 3, runs, strict=False):
         steps, values = _points(run, column)
         if steps:
-            axes.plot(steps, values, "o-", markersize=2.5, color=colour, label=run.run.removeprefix("ablation-"))
+            axes.plot(steps, values, "o-", markersize=2.5, color=colour, label=_label(run))
     if axes.lines and column == "psnr_moving":
         _, copies = _points(runs[0], "psnr_moving_copy")
         if copies:
@@ -64,6 +71,10 @@ def _lines(axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: s
         axes.axhline(0.5, color=COLOURS["copy-reference"], linestyle=":")
         axes.text(0.02, 0.5, "0.5 dB: in use", fontsize=7, va="bottom", transform=axes.get_yaxis_transform())
     _finish(axes, "steps", unit)
+
+
+def _label(run: TrainingRun) -> str:
+    return f"{run.run}-{run.stage}" if run.stage in ("mini", "official") else run.run.removeprefix("ablation-")
 
 
 def _shared_legend(axes: Axes, source: Axes) -> None:
