@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,7 +47,7 @@ class AppearanceExtractor(nn.Module):
         self.channels, self.depth = channels, depth
         widths = [min(max_width, width << level) for level in range(downs + 1)]
         self.first = ConvBlock2d(3, width)
-        self.down_blocks = nn.ModuleList(ConvBlock2d(*pair, pool=True) for pair in zip(widths, widths[1:]))
+        self.down_blocks = nn.ModuleList(ConvBlock2d(*pair, pool=True) for pair in pairwise(widths))
         self.second = nn.Conv2d(widths[-1], max_width, 1)
         self.resblocks_3d = nn.Sequential()
         for block in range(blocks):

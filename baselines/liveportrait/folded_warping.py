@@ -2,8 +2,7 @@
 
     batch norms are folded into the convolutions before them;
     doubling and 3 x 3 x 3 convolution are one transposed convolution: 12 instead of 27 products;
-    convolutions of full size are Winograd's in height and width, the 7 x 7 x 7 mask a product of spectra;
-    the flow is the grid plus the mask's mean of the translations, without one flow per keypoint in memory.
+    convolutions of full size are Winograd's in height and width, the 7 x 7 x 7 mask a product of spectra.
 """
 
 from __future__ import annotations
@@ -19,11 +18,13 @@ from baselines.blocks.fft_conv import TILE, FFTConv3d
 from baselines.blocks.winograd import OUT, WinogradConv
 from baselines.blocks.winograd3d import WinogradConv3d
 from baselines.liveportrait.hourglass3d import Hourglass3d
-from baselines.liveportrait.warping import DenseMotion, Warped, WarpingModule, candidates, identity_grid, sample
+from baselines.liveportrait.translations import candidates
+from baselines.liveportrait.warping import DenseMotion, Warped, WarpingModule, mixed, sample
 
 LARGE = 32  # side in pixels from which the fewer products outweigh the transforms
 
 
+@torch.no_grad()
 def folded(conv: nn.Module, norm: nn.Module) -> nn.Module:
     """A copy of the convolution with the batch norm after it inside."""
     conv = copy.deepcopy(conv).requires_grad_(False)
@@ -80,6 +81,7 @@ class FoldedDenseMotion(nn.Module):
 
     def __init__(self, network: DenseMotion, side: int, depth: int):
         super().__init__()
+        self.sampling = network.sampling
         self.compress = folded(network.compress, network.norm)
         self.hourglass = FoldedHourglass(network.hourglass, side)
         spectral = network.mask.kernel_size[0] > 3 and side % TILE == 0 and network.mask.weight.device.type == "cpu"
@@ -90,13 +92,10 @@ class FoldedDenseMotion(nn.Module):
     def forward(self, volume: Tensor, kp_driving: Tensor, kp_source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """-> mask (B, K + 1, D, H, W), deformation (B, D, H, W, 3), occlusion (B, 1, H, W)."""
         small = F.relu_(self.compress(volume))
-        seen, _ = candidates(small, kp_driving, kp_source)
+        seen = candidates(small, kp_driving, kp_source, self.sampling.grid_sample)
         x = self.hourglass(seen.contiguous(memory_format=torch.channels_last_3d))
         mask = self.mask(x).softmax(1)
-        shifts = kp_source - kp_driving  # (B, K, 3); the identity, candidate 0, has none
-        shifted = torch.einsum("bkdhw,bkc->bdhwc", mask[:, 1:], shifts)
-        deformation = identity_grid(*volume.shape[2:], like=volume) + shifted
-        return mask, deformation, torch.sigmoid(self.occlusion(x.contiguous().flatten(1, 2)))
+        return mask, mixed(mask, kp_source - kp_driving), torch.sigmoid(self.occlusion(x.contiguous().flatten(1, 2)))
 
 
 class FoldedWarping(nn.Module):
@@ -105,6 +104,7 @@ class FoldedWarping(nn.Module):
     @torch.no_grad()
     def __init__(self, module: WarpingModule, side: int, depth: int):
         super().__init__()
+        self.sampling = module.sampling
         self.dense_motion_network = FoldedDenseMotion(module.dense_motion_network, side, depth)
         third = folded(module.third.conv, module.third.norm)
         self.third = WinogradConv(third) if third.weight.device.type == "cpu" and side >= LARGE else third
@@ -112,8 +112,7 @@ class FoldedWarping(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, volume: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Warped:
-        volume = volume.expand(len(kp_driving), *volume.shape[1:])
         mask, deformation, occlusion = self.dense_motion_network(volume, kp_driving, kp_source)
-        x = sample(volume, deformation).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        x = sample(volume, deformation, self.sampling).contiguous(memory_format=torch.channels_last)
         x = self.fourth(F.leaky_relu_(self.third(x), self.slope))
         return Warped(x * occlusion, mask, deformation, occlusion)

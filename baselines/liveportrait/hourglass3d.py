@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +18,21 @@ class ConvBlock3d(nn.Module):
         self.norm = nn.BatchNorm3d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(x)))
+        return F.relu_(self.norm(self.conv(x)))
+
+
+class DownBlock3d(ConvBlock3d):
+    """ConvBlock3d, then the mean of 2 x 2: (B, C, D, H, W) -> (B, outputs, D, H / 2, W / 2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool3d(super().forward(x), (1, 2, 2))
+
+
+class UpBlock3d(ConvBlock3d):
+    """Nearest neighbour to twice the height and width, then ConvBlock3d."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=(1, 2, 2)))
 
 
 class Encoder(nn.Module):
@@ -24,32 +40,30 @@ class Encoder(nn.Module):
 
     def __init__(self, widths: list[int]):
         super().__init__()
-        self.down_blocks = nn.ModuleList(ConvBlock3d(*pair) for pair in zip(widths, widths[1:]))
+        self.down_blocks = nn.ModuleList(DownBlock3d(*pair) for pair in pairwise(widths))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         made = [x]
         for block in self.down_blocks:
-            made.append(F.avg_pool3d(block(made[-1]), (1, 2, 2)))
+            made.append(block(made[-1]))
         return made
 
 
-class Decoder(nn.Module):
+class Decoder(ConvBlock3d):
     """Doubles and joins with the encoder's features; at last one convolution over everything."""
 
     def __init__(self, widths: list[int], outputs: list[int]):
-        super().__init__()
-        inputs = [widths[-1]] + [skip + out for skip, out in zip(widths[-2:0:-1], outputs)]
-        self.up_blocks = nn.ModuleList(ConvBlock3d(*pair) for pair in zip(inputs, outputs))
-        self.channels = widths[0] + outputs[-1]
-        final = ConvBlock3d(self.channels, self.channels)
-        self.conv, self.norm = final.conv, final.norm
+        channels = widths[0] + outputs[-1]
+        super().__init__(channels, channels)
+        inputs = [widths[-1]] + [skip + out for skip, out in zip(widths[-2:0:-1], outputs[:-1], strict=True)]
+        self.up_blocks = nn.ModuleList(UpBlock3d(*pair) for pair in zip(inputs, outputs, strict=True))
+        self.channels = channels
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        x = features.pop()
-        for block in self.up_blocks:
-            x = block(F.interpolate(x, scale_factor=(1, 2, 2)))
-            x = torch.cat([x, features.pop()], dim=1)
-        return F.relu(self.norm(self.conv(x)))
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        x = maps[-1]
+        for block, skip in zip(self.up_blocks, reversed(maps[:-1]), strict=True):
+            x = torch.cat([block(x), skip], dim=1)
+        return super().forward(x)
 
 
 class Hourglass3d(nn.Module):

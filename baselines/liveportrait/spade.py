@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,7 @@ class SpadeDecoder(nn.Module):
         self.blocks, self.ups = blocks, len(ups)
         for block in range(blocks):
             self.add_module(f"G_middle_{block}", SpadeBlock(width, width, guide, hidden))
-        for level, (inputs, outputs) in enumerate(zip((width, *ups), ups)):
+        for level, (inputs, outputs) in enumerate(pairwise((width, *ups))):
             self.add_module(f"up_{level}", SpadeBlock(inputs, outputs, guide, hidden))
         self.conv_img = nn.Sequential(nn.Conv2d(ups[-1], 3 * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
 

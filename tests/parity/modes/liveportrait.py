@@ -1,51 +1,53 @@
-"""Modes of LivePortrait's golden runs (shared/parity/README.md)."""
+"""LivePortrait."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from baselines.liveportrait import config, retargeting
+from baselines.liveportrait import config
 from baselines.liveportrait.keypoints import Motion, relative_keypoints
+from baselines.liveportrait.retargeting import stitch
+from tests.parity.modes import Fields, Mode, set_sampling
 
-Modules = Mapping[str, nn.Module]
-Fields = dict[str, Tensor]
-Uses = Mapping[str, Fields]
+HIDDEN = {config.STITCHING: "stitching_hidden", config.LIPS: "lip_hidden", config.EYES: "eye_hidden"}
 
 
 def build(meta: Mapping[str, Any]) -> dict[str, nn.Module]:
-    """The modules of a sidecar, with the sizes it records."""
-    sizes = {name: module["config"] for name, module in meta["modules"].items()}
-    appearance, dense = sizes["appearance_feature_extractor"], sizes["warping_module"]["dense_motion_params"]
-    if sizes["motion_extractor"]["backbone"] != "convnextv2_tiny":
-        raise ValueError(f"the motion extractor {sizes['motion_extractor']['backbone']} is not ConvNeXt V2 Tiny")
-    return config.build(
-        config.Config(
-            width=appearance["block_expansion"],
-            downs=appearance["num_down_blocks"],
-            channels=appearance["reshape_channel"],
-            depth=appearance["reshape_depth"],
-            blocks_3d=appearance["num_resblocks"],
-            keypoints=sizes["motion_extractor"]["num_kp"],
-            compress=dense["compress"],
-            hourglass_width=dense["block_expansion"],
-            hourglass_blocks=dense["num_blocks"],
-            hourglass_max_width=dense["max_features"],
-            upscale=sizes["spade_generator"]["upscale"],
-            stitching_hidden=tuple(sizes[config.STITCHING]["hidden_sizes"]),
-            lip_hidden=tuple(sizes[config.LIPS]["hidden_sizes"]),
-            eye_hidden=tuple(sizes[config.EYES]["hidden_sizes"]),
-        )
+    sizes = {name: entry["config"] for name, entry in meta["modules"].items()}
+    appearance, warping, decoder, motion = (
+        sizes.get(name, {})
+        for name in ("appearance_feature_extractor", "warping_module", "spade_generator", "motion_extractor")
     )
+    dense = warping.get("dense_motion_params", {})
+    if (backbone := motion.get("backbone", "convnextv2_tiny")) != "convnextv2_tiny":
+        raise ValueError(f"the motion extractor {backbone} is not ConvNeXt V2 Tiny")
+    either = decoder | warping | appearance
+    given = {
+        "width": either.get("block_expansion"),
+        "downs": either.get("num_down_blocks"),
+        "channels": either.get("reshape_channel"),
+        "depth": appearance.get("reshape_depth", dense.get("reshape_depth")),
+        "blocks_3d": appearance.get("num_resblocks"),
+        "keypoints": (warping | motion).get("num_kp"),
+        "compress": dense.get("compress"),
+        "hourglass_width": dense.get("block_expansion"),
+        "hourglass_blocks": dense.get("num_blocks"),
+        "hourglass_max_width": dense.get("max_features"),
+        "upscale": decoder.get("upscale"),
+    }
+    given |= {field: tuple(sizes[name]["hidden_sizes"]) for name, field in HIDDEN.items() if name in sizes}
+    built = config.build(config.Config(**{field: value for field, value in given.items() if value is not None}))
+    return {name: module for name, module in built.items() if name in sizes}
 
 
-def appearance(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
+def appearance(modules, inputs, uses, params, align_corners) -> Fields:
     return {"feature_3d": modules["appearance_feature_extractor"](inputs["image"])}
 
 
-def motion(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
+def motion(modules, inputs, uses, params, align_corners) -> Fields:
     return modules["motion_extractor"](inputs["image"])
 
 
@@ -55,16 +57,15 @@ def _motion(raw: Fields, params: Mapping[str, Any]) -> Motion:
     return Motion.from_raw(raw, params["degrees_per_bin"], params["degree_offset"])
 
 
-def rotation(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
+def rotation(modules, inputs, uses, params, align_corners) -> Fields:
     return {"R": _motion(uses["motion"], params).rotation}
 
 
-def keypoints(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
+def keypoints(modules, inputs, uses, params, align_corners) -> Fields:
     return {"x": _motion(uses["motion"], params).keypoints()}
 
 
-def relative(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
-    """`relative_keypoints`: rotations come from cases of their own."""
+def relative(modules, inputs, uses, params, align_corners) -> Fields:
     motions = []
     for role in ("source", "driving", "initial"):
         raw = uses[f"motion_{role}"]
@@ -73,11 +74,10 @@ def relative(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_c
     return {"x": relative_keypoints(*motions)}
 
 
-def warp_and_decode(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
-    if align_corners["grid_sample"]:
-        raise ValueError("LivePortrait samples with align_corners=False; the case asks for True")
-    volume, source, driving = uses["feature_3d"]["feature_3d"], uses["kp_source"]["x"], uses["kp_driving"]["x"]
-    warped = modules["warping_module"](volume, source, driving)
+def warp_and_decode(modules, inputs, uses, params, align_corners) -> Fields:
+    warping = modules["warping_module"]
+    set_sampling(warping, align_corners)
+    warped = warping(uses["feature_3d"]["feature_3d"], uses["kp_source"]["x"], uses["kp_driving"]["x"])
     return {
         "occlusion_map": warped.occlusion,
         "deformation": warped.deformation,
@@ -87,15 +87,15 @@ def warp_and_decode(modules: Modules, inputs: Fields, uses: Uses, params: dict, 
     }
 
 
-def stitching(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
-    return {"x": retargeting.stitch(modules[config.STITCHING], uses["kp_source"]["x"], uses["kp_driving"]["x"])}
+def stitching(modules, inputs, uses, params, align_corners) -> Fields:
+    return {"x": stitch(modules[config.STITCHING], uses["kp_source"]["x"], uses["kp_driving"]["x"])}
 
 
-def retarget(modules: Modules, inputs: Fields, uses: Uses, params: dict, align_corners: dict) -> Fields:
+def retarget(modules, inputs, uses, params, align_corners) -> Fields:
     return {"delta": modules[params["module"]](inputs["features"])}
 
 
-MODES: dict[str, Callable[..., Fields]] = {
+MODES: dict[str, Mode] = {
     "appearance": appearance,
     "motion": motion,
     "rotation": rotation,
