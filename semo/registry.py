@@ -233,7 +233,7 @@ def _from_hub(weight: Weight, item: WeightFile, target: Path) -> None:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        hf_hub_download(str(weight.hub), item.name, local_dir=target.parent)
+        hf_hub_download(str(weight.hub), item.name, local_dir=target.parents[item.name.count("/")])
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         reason = re.split(r"[.\n]", str(error))[0]
         raise DatasetError(f"{weight.id}: {item.name} cannot be fetched from {weight.page} ({reason}); connect this "

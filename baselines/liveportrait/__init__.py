@@ -1,0 +1,1 @@
+"""LivePortrait: Efficient Portrait Animation with Stitching and Retargeting Control (Guo et al., 2024)."""

@@ -46,8 +46,8 @@ class LivePortraitAnimator(Animator[Points]):
         made.ratios = {}
         for network, (ratios, count) in wanted.items():
             if ratios is not None:
-                if len(ratios) != count:
-                    raise ValueError(f"{network}: takes {count} ratios, not {len(ratios)}")
+                if not isinstance(ratios, Sequence) or len(ratios) != count:
+                    raise ValueError(f"{network}: takes {count} ratios, the source's first, not {ratios}")
                 made.ratios[network] = torch.tensor([ratios], dtype=torch.float32, device=self.device)
         missing = [name for name in (*made.ratios, *([STITCHING] if stitching else [])) if name not in self.modules]
         if missing:

@@ -16,6 +16,7 @@ from baselines.liveportrait.config import EYES, LIPS, SIZES, STITCHING, build, b
 from baselines.method import ClipContext, MethodUnavailable
 
 RETARGETING_FILE = "stitching_retargeting_module.pth"
+BASE, RETARGETING = "base_models", "retargeting_models"  # folders below `liveportrait` as the authors publish them
 IN_ONE_FILE = {STITCHING: "retarget_shoulder", LIPS: "retarget_mouth", EYES: "retarget_eye"}
 EDITS = ("stitching", "eyes", "lips")
 
@@ -32,6 +33,13 @@ class Method(KeypointMethod):
     build = staticmethod(build)
     animator = LivePortraitAnimator
 
+    def _file(self, weights: Path | None, size: str) -> Path:
+        """Official files lie side by side, or in the folders in which they are published."""
+        published = Path(weights or "") / "liveportrait" / BASE / self.official_file
+        if size == "official" and weights is not None and published.is_file():
+            return published
+        return super()._file(weights, size)
+
     def _read(self, path: Path, modules: dict[str, nn.Module], size: str) -> None:
         """Official: one bare state dict per network; the small networks share a file, which may be absent."""
         from baselines.checkpoints import load_modules, read_checkpoint
@@ -41,7 +49,8 @@ class Method(KeypointMethod):
         for name in modules:
             file = path.with_name(f"{name}.pth")
             load_modules({name: modules[name]}, {name: read_checkpoint(file)}, file.name)
-        small = path.with_name(RETARGETING_FILE)
+        folder = path.parent.with_name(RETARGETING) if path.parent.name == BASE else path.parent
+        small = folder / RETARGETING_FILE
         if small.is_file():
             content = read_checkpoint(small)
             networks = build_retargeting(self.sizes_of[size])
