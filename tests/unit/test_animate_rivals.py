@@ -45,8 +45,8 @@ def test_every_rival_animates_a_portrait(method: str, inputs: Path, tmp_path: Pa
     made = []
     for motion in ("relative", "absolute"):
         out = tmp_path / f"{motion}.mkv"
-        done = run("animate", "--method", method, inputs / "face.png", inputs / "drive.mp4", "-o", out, "--model", model,
-                   "--motion", motion, "--device", "cpu")  # fmt: skip
+        done = run("animate", inputs / "face.png", inputs / "drive.mp4", "-o", out, "--method", method,
+                   "--model", model, "--motion", motion, "--device", "cpu")  # fmt: skip
         assert done.exit_code == 0, done.output
         made.append(read_frames(out))
     assert made[0].shape == made[1].shape and made[0].shape[1] == made[0].shape[2]
@@ -62,7 +62,7 @@ def test_what_is_missing_is_one_sentence(inputs: Path, tmp_path: Path, monkeypat
     for words, arguments in (
         ("`semo fetch fomm` says where it is published", ("--method", "fomm")),
         ("of FOMM (official) has no vox-cpk.pth.tar", ("--method", "fomm", "--model", tmp_path)),
-        ("has no region_predictor", ("--method", "mraa", "--model", model)),
+        ("region_predictor but generator, kp_detector", ("--method", "mraa", "--model", model)),
         ("motion 'sideways' is unknown", ("--method", "fomm", "--model", model, "--motion", "sideways")),
         ("knows one kind of motion: leave out --motion", ("--method", "copy-reference", "--motion", "relative")),
         ("--option 'stitching' is not of the form key=value", ("--method", "fomm", "--model", model, "--option",
@@ -71,8 +71,8 @@ def test_what_is_missing_is_one_sentence(inputs: Path, tmp_path: Path, monkeypat
         refused(words, "animate", *ours, *arguments)
     assert not (tmp_path / "o.mp4").exists()
     out = tmp_path / "one.mp4"
-    refused("motion needs at least 2", "animate", inputs / "face.png", inputs / "one.mp4", "-o", out, "--method", "fomm",
-            "--model", model)  # fmt: skip
+    refused("motion needs at least 2", "animate", inputs / "face.png", inputs / "one.mp4", "-o", out,
+            "--method", "fomm", "--model", model)  # fmt: skip
     assert not out.exists()
 
 
