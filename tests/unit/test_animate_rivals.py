@@ -45,7 +45,7 @@ def test_every_rival_animates_a_portrait(method: str, inputs: Path, tmp_path: Pa
     made = []
     for motion in ("relative", "absolute"):
         out = tmp_path / f"{motion}.mkv"
-        done = run("animate", "--method", method, inputs / "face.png", inputs / "drive.mp4", "-o", out,
+        done = run("animate", inputs / "face.png", inputs / "drive.mp4", "-o", out, "--method", method,
                    "--model", model, "--motion", motion, "--device", "cpu")  # fmt: skip
         assert done.exit_code == 0, done.output
         made.append(read_frames(out))
@@ -62,7 +62,7 @@ def test_what_is_missing_is_one_sentence(inputs: Path, tmp_path: Path, monkeypat
     for words, arguments in (
         ("`semo fetch fomm` says where it is published", ("--method", "fomm")),
         ("of FOMM (official) has no vox-cpk.pth.tar", ("--method", "fomm", "--model", tmp_path)),
-        ("has no region_predictor", ("--method", "mraa", "--model", model)),
+        ("region_predictor but generator, kp_detector", ("--method", "mraa", "--model", model)),
         ("motion 'sideways' is unknown", ("--method", "fomm", "--model", model, "--motion", "sideways")),
         ("knows one kind of motion: leave out --motion", ("--method", "copy-reference", "--motion", "relative")),
         ("--option 'stitching' is not of the form key=value", ("--method", "fomm", "--model", model, "--option",
