@@ -34,7 +34,7 @@ def _winograd(weight: Tensor, bias: Tensor, side: int) -> WinogradConv | None:
     few = weight.shape[2] != 3 or weight.shape[1] < WINOGRAD_CHANNELS or side < WINOGRAD_SIDE
     if few or weight.device.type != "cpu":
         return None
-    conv = nn.Conv2d(weight.shape[1], len(weight), 3, padding=1).requires_grad_(False)
+    conv = nn.Conv2d(weight.shape[1], len(weight), 3, padding=1).to(weight).requires_grad_(False)
     conv.weight.copy_(weight)
     conv.bias.copy_(bias)
     return WinogradConv(conv)

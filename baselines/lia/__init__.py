@@ -1,0 +1,1 @@
+"""LIA: Latent Image Animator (Wang et al., ICLR 2022)."""

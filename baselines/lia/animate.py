@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from baselines.blocks.animate import Animator, Source
 from baselines.lia.folded import FoldedGenerator
 
-Points = Mapping[str, Tensor]  # `alpha` (B, motion_dim): magnitudes along the learned directions
+Points = Mapping[str, Tensor]  # `alpha` (B, motion_dim): magnitudes along the directions; of plain sources `image`
 PIXELS = 1 << 16  # of the frames made at once on a CPU; more leave its caches
 
 
@@ -29,14 +29,15 @@ class LIAAnimator(Animator[Points]):
 
     def source(self, image: Tensor) -> Source[Points]:
         if not self.fast:
-            return Source(image, self.points(image))
+            return Source(image, {"image": image})
         encoder = self.modules["gen"].enc
         code, features = encoder(2 * image - 1)
         return Source(image, {"alpha": encoder.fc(code)}, code, features)
 
     def relative(self, source: Points, driving: Points, initial: Points) -> Points:
         """Directions add up linearly, so their magnitudes do."""
-        return {"alpha": driving["alpha"] - initial["alpha"] + source["alpha"]}
+        own = source if "alpha" in source else self.points(source["image"])
+        return {"alpha": driving["alpha"] - initial["alpha"] + own["alpha"]}
 
     def render(self, source: Source[Points], points: Points, driving: Tensor | None) -> Tensor:
         decoder = self.modules["gen"].dec

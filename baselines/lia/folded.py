@@ -101,6 +101,7 @@ class FoldedDecoder(nn.Module):
 class FoldedGenerator(nn.Module):
     """A copy of the generator for inference, in eval mode; the generator itself is not changed."""
 
+    @torch.no_grad()
     def __init__(self, generator: Generator):
         super().__init__()
         self.enc, self.dec = FoldedEncoder(generator.enc), FoldedDecoder(generator.dec)

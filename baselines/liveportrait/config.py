@@ -90,7 +90,6 @@ SIZES = {
 
 def build(config: Config) -> dict[str, nn.Module]:
     """Untrained networks, named as the official files; the three small ones by their role in one file."""
-    points = 3 * config.keypoints
     dense_motion = DenseMotion(
         config.channels, config.depth, config.keypoints, config.compress, config.hourglass_width,
         config.hourglass_blocks, config.hourglass_max_width, config.mask_kernel,
@@ -107,8 +106,14 @@ def build(config: Config) -> dict[str, nn.Module]:
             config.guide, config.spade_hidden, config.spade_blocks, config.ups, config.upscale
         ),
     }
-    if config.retargeting:
-        modules[STITCHING] = KeypointMLP(2 * points, config.stitching_hidden, points + 2)
-        modules[LIPS] = KeypointMLP(points + 2, config.lip_hidden, points)
-        modules[EYES] = KeypointMLP(points + 3, config.eye_hidden, points)
-    return modules
+    return modules | (build_retargeting(config) if config.retargeting else {})
+
+
+def build_retargeting(config: Config) -> dict[str, nn.Module]:
+    """The small networks for stitching, lips and eyes alone."""
+    points = 3 * config.keypoints
+    return {
+        STITCHING: KeypointMLP(2 * points, config.stitching_hidden, points + 2),
+        LIPS: KeypointMLP(points + 2, config.lip_hidden, points),
+        EYES: KeypointMLP(points + 3, config.eye_hidden, points),
+    }

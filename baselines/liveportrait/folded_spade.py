@@ -133,6 +133,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedSpadeDecoder(nn.Module):
+    @torch.no_grad()
     def __init__(self, decoder: SpadeDecoder):
         super().__init__()
         self.fc = quick(frozen(decoder.fc.weight, decoder.fc.bias))

@@ -101,6 +101,7 @@ class FoldedDenseMotion(nn.Module):
 class FoldedWarping(nn.Module):
     """A copy of the module for volumes of one side and depth, in eval mode; the module itself is not changed."""
 
+    @torch.no_grad()
     def __init__(self, module: WarpingModule, side: int, depth: int):
         super().__init__()
         self.sampling = module.sampling

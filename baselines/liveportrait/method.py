@@ -12,7 +12,7 @@ from torch import nn
 from baselines.blocks.animate import MOTIONS, animate
 from baselines.blocks.rival import KeypointMethod
 from baselines.liveportrait.animate import LivePortraitAnimator
-from baselines.liveportrait.config import EYES, LIPS, SIZES, STITCHING, build
+from baselines.liveportrait.config import EYES, LIPS, SIZES, STITCHING, build, build_retargeting
 from baselines.method import ClipContext, MethodUnavailable
 
 RETARGETING_FILE = "stitching_retargeting_module.pth"
@@ -48,17 +48,15 @@ class Method(KeypointMethod):
             return super()._read(path, modules, size)
         folder = path.parent.with_name(RETARGETING) if path.parent.name == BASE else path.parent
         small = folder / RETARGETING_FILE
-        modules |= {name: module for name, module in build(SIZES[size]).items() if name in IN_ONE_FILE}
-        for name in self.animator.used:
+        for name in modules:
             file = path.with_name(f"{name}.pth")
             load_modules({name: modules[name]}, {name: read_checkpoint(file)}, file.name)
         if small.is_file():
             content = read_checkpoint(small)
+            networks = build_retargeting(self.sizes_of[size])
             states = {name: content[key] for name, key in IN_ONE_FILE.items() if key in content}
-            load_modules({name: modules[name] for name in IN_ONE_FILE}, states, small.name)
-        else:
-            for name in IN_ONE_FILE:
-                del modules[name]
+            load_modules(networks, states, small.name)
+            modules |= networks
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return super().settings(options) | {edit: options[edit] for edit in EDITS if options.get(edit)}

@@ -46,7 +46,8 @@ class CorpusFrame(Extractor):
 
 class _FrameSession(Session):
     def __init__(self, extractor: CorpusFrame):
-        self.extractor, self.rows = extractor, []
+        self.extractor = extractor
+        self.rows: list[Tensor] = []
 
     def add(self, frames: np.ndarray) -> None:
         self.rows += frame_features(frames, self.extractor.net, self.extractor.device)
@@ -86,7 +87,8 @@ class _ClipSession(Session):
     """Keeps 128 numbers per frame and windows them in the end."""
 
     def __init__(self, extractor: CorpusClip):
-        self.extractor, self.rows = extractor, []
+        self.extractor = extractor
+        self.rows: list[Tensor] = []
 
     def add(self, frames: np.ndarray) -> None:
         self.rows += frame_features(frames, self.extractor.frame_net, self.extractor.device)
@@ -127,7 +129,10 @@ class CorpusPerceptual(PairedNetwork):
 
 
 class CorpusAudioVisual(Extractor):
-    """Embeddings of lips and speech: `lips` and `speech` (T - 8, 64), of length 1, of every 9 frames of a clip."""
+    """Embeddings of lips and speech: `lips` and `speech` (T - 8, 64), of length 1, of every 9 frames of a clip.
+
+    `speech` has no row without sound, neither has one in a clip of fewer than 9 frames.
+    """
 
     name = "corpus-av"
     tier = "bundled"
@@ -151,7 +156,9 @@ class _AudioVisualSession(Session):
     """Keeps the lip network's vector of every frame; time is looked at in the end."""
 
     def __init__(self, extractor: CorpusAudioVisual):
-        self.extractor, self.rows, self.count = extractor, [], 0
+        self.extractor = extractor
+        self.rows: list[Tensor] = []
+        self.count = 0
 
     def add(self, frames: np.ndarray) -> None:
         import torch
@@ -169,16 +176,18 @@ class _AudioVisualSession(Session):
         import torch
 
         from semo.audio import LogMel
-        from semo.features.nets.corpus_av import WINDOW
+        from semo.features.nets.corpus_av import SPACE, WINDOW
 
-        net, empty = self.extractor.av_net, np.zeros((0, 64), np.float32)
-        if waveform is None or self.count < WINDOW:
-            return {"lips": empty, "speech": empty}
-        mel = torch.from_numpy(LogMel().encode(waveform, self.count)).to(self.extractor.device)
-        looks = torch.cat(self.rows).to(self.extractor.device)
+        net, device = self.extractor.av_net, self.extractor.device
+        found = {"lips": np.zeros((0, SPACE), np.float32), "speech": np.zeros((0, SPACE), np.float32)}
+        if self.count < WINDOW:
+            return found
         with torch.inference_mode():
-            return {"lips": net.lips(looks[None])[0].float().cpu().numpy(),
-                    "speech": net.speech(mel[None])[0].float().cpu().numpy()}
+            found["lips"] = net.lips(torch.cat(self.rows)[None].to(device))[0].cpu().numpy()
+            if waveform is not None:
+                mel = torch.from_numpy(LogMel().encode(waveform, self.count))
+                found["speech"] = net.speech(mel[None].to(device))[0].cpu().numpy()
+        return found
 
 
 def frame_features(frames: np.ndarray, net: FrameNet, device: str) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.features.base import Features
-from semo.metrics.base import Metric
+from semo.metrics.base import ClipFeatures, Metric
 
 REACH = 15        # the sound is shifted by up to so many frames either way
 FEWEST_WINDOWS = 8  # that a shift must be averaged over
@@ -18,7 +18,7 @@ def distances_by_shift(features: Features) -> np.ndarray | None:
     (clips shorter than 31 frames) or there is no sound.
     """
     lips, speech = (features[name].astype(np.float64) for name in ("lips", "speech"))
-    if len(lips) < REACH + FEWEST_WINDOWS:
+    if min(len(lips), len(speech)) < REACH + FEWEST_WINDOWS:
         return None
     distances = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * lips @ speech.T))  # both have length 1
     return np.array([np.diagonal(distances, shift).mean() for shift in range(-REACH, REACH + 1)])
@@ -28,6 +28,14 @@ def confidence(features: Features) -> float | None:
     """Median minus minimum of the distances by shift."""
     distances = distances_by_shift(features)
     return None if distances is None else float(np.median(distances) - distances.min())
+
+
+def why_no_distances(pair: ClipFeatures) -> str:
+    """Why the generated clip has no distances by shift."""
+    windows = len(pair.fake["lips"])
+    if windows < REACH + FEWEST_WINDOWS:
+        return f"the generated video has {windows} windows of 9 frames, {REACH + FEWEST_WINDOWS} (31 frames) are needed"
+    return "the generated video has no sound"
 
 
 METRIC = Metric(
@@ -43,4 +51,5 @@ METRIC = Metric(
     network="corpus-av",
     stands_for="sync_c",
     of_clip=lambda pair: confidence(pair.fake),
+    why_none=why_no_distances,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.features.base import Features
-from semo.metrics.avc_corpus import REACH, distances_by_shift
+from semo.metrics.avc_corpus import REACH, distances_by_shift, why_no_distances
 from semo.metrics.base import ClipFeatures, Metric
 
 VARIANT = "audio-visual network of portraits-mini, shifts -15..15, windows of 9 frames"
@@ -43,6 +43,7 @@ METRICS = (
         network="corpus-av",
         stands_for="sync_d",
         of_clip=lambda pair: least_distance(pair.fake),
+        why_none=why_no_distances,
     ),
     Metric(
         name="avo_corpus",
@@ -56,6 +57,7 @@ METRICS = (
         tier="bundled",
         network="corpus-av",
         of_clip=offset_error,
+        why_none=why_no_distances,
         digits=1,
     ),
 )

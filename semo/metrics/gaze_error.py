@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.metrics.base import ClipFeatures, Metric
+from semo.metrics.pose_error import why_no_truth
 
 CLOSED = 0.5  # lids closed more than this hide where the eyes look
 
@@ -22,6 +23,11 @@ def gaze_error(pair: ClipFeatures) -> float | None:
     return float(error[open_eyes].mean()) if open_eyes.any() else None
 
 
+def why_no_gaze(pair: ClipFeatures) -> str:
+    """Why there is no gaze error."""
+    return why_no_truth(pair) if pair.truth is None else "the eyes are closed in every frame"
+
+
 METRIC = Metric(
     name="gaze_error",
     label="Gaze error",
@@ -34,5 +40,6 @@ METRIC = Metric(
     tier="bundled",
     network="corpus-frame",
     of_clip=gaze_error,
+    why_none=why_no_gaze,
     digits=2,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from semo.metrics.base import ClipFeatures, Metric
+from semo.metrics.pose_error import why_no_truth
 
 UNIT = "mouth-open"
 
@@ -34,6 +35,7 @@ METRIC = Metric(
     tier="bundled",
     network="corpus-frame",
     of_clip=mouth_error,
+    why_none=why_no_truth,
     shown_scale=100.0,
     digits=2,
 )

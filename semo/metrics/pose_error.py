@@ -15,6 +15,11 @@ def pose_error(pair: ClipFeatures) -> float | None:
     return float(np.abs(found - pair.truth["pose_deg"][: len(found)].astype(np.float64)).mean())
 
 
+def why_no_truth(pair: ClipFeatures) -> str:
+    """Why an error against the ground truth has no value."""
+    return "the data set gives no ground truth of the motion"
+
+
 METRIC = Metric(
     name="pose_error",
     label="Pose error",
@@ -27,5 +32,6 @@ METRIC = Metric(
     tier="bundled",
     network="corpus-frame",
     of_clip=pose_error,
+    why_none=why_no_truth,
     digits=2,
 )

@@ -81,7 +81,7 @@ def test_shapes_of_features():
                                                       "blink": (40,), "mouth": (40,)}
     assert features(networks().clip, frames)["windows"].shape == (4, 128)
     assert features(networks().clip, frames[:15])["windows"].shape == (0, 128)
-    assert features(networks().av, frames)["lips"].shape == (0, 64), "a clip without sound has no embeddings"
+    assert features(networks().av, frames)["speech"].shape == (0, 64), "there was no sound"
 
 
 def test_frame_size_hardly_matters():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semo.metrics import all_metrics, in_tier
-from semo.metrics.avc_corpus import confidence, distances_by_shift
+from semo.metrics.avc_corpus import confidence, distances_by_shift, why_no_distances
 from semo.metrics.avd_corpus import least_distance, offset, offset_error
 from semo.metrics.base import ClipFeatures
 from semo.metrics.gaze_error import gaze_error
@@ -46,6 +46,10 @@ def test_short_or_silent_clips_have_no_value():
     for function in (distances_by_shift, confidence, least_distance, offset):
         assert function(short) is None
     assert offset_error(ClipFeatures({}, short)) is None
+    silent = {"lips": unit_rows(40), "speech": unit_rows(0)}
+    assert confidence(silent) is None
+    assert "no sound" in why_no_distances(ClipFeatures({}, silent))
+    assert "22 windows" in why_no_distances(ClipFeatures({}, short))
     assert confidence({"lips": unit_rows(23), "speech": unit_rows(23)}) is not None
 
 

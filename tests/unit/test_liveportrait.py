@@ -114,7 +114,9 @@ def test_modes_honour_their_parameters() -> None:
     """What the recorded sidecar does not ask for: relative motion, stitching, other bins, the other align_corners."""
     modules, corners = networks(WITH_RETARGETING), {"grid_sample": None, "interpolate": None}
 
-    def run(mode: str, uses: dict[str, Any], params: dict[str, Any] | None = None, **inputs: Tensor) -> dict[str, Tensor]:
+    def run(
+        mode: str, uses: dict[str, Any], params: dict[str, Any] | None = None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
         return MODES[mode](modules, inputs, uses, params or {}, corners)
 
     bins = {"bins": 66, "degrees_per_bin": 3.0, "degree_offset": -97.5}

@@ -7,6 +7,7 @@ the convolutions before they are saved, so a shipped network has no mode that ch
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from semo.features.base import SHIPPED
 from semo.pictures import to_float
 
+Module = TypeVar("Module", bound=nn.Module)
 SIZE = 64
 WIDTHS = (16, 32, 64, 96, 128)  # channels at 64, 32, 16, 8 and 4 px
 WHOLE, PART = 64, 32  # features of the whole frame, of the mouth and of the eyes
@@ -119,7 +121,7 @@ class FrameNet(nn.Module):
         return (self.landmarks(torch.relu(features[:, :WHOLE])).unflatten(1, (LANDMARKS, 2)) + 1) / 2
 
 
-def folded(trained: nn.Module, plain: nn.Module) -> nn.Module:
+def folded(trained: Module, plain: Module) -> Module:
     """The same function without batch normalisation; `plain` is the same class made without it.
 
     A normalisation stands right behind its convolution: in a ConvBlock, or next in a Sequential.
@@ -168,7 +170,7 @@ def sampled(x: Tensor, boxes: Tensor, grid: tuple[int, int]) -> Tensor:
     return F.grid_sample(x.float(), places, padding_mode="border", align_corners=False)
 
 
-def load_into(module: nn.Module, path: Path, device: str | torch.device = "cpu") -> nn.Module:
+def load_into(module: Module, path: Path, device: str | torch.device = "cpu") -> Module:
     """`module` with the half-precision tensors of a safetensors file, in float32, without gradients of its own."""
     module.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     return module.eval().requires_grad_(False).to(device)

@@ -30,7 +30,7 @@ class AudioVisualNet(nn.Module):
     def __init__(self, training_norm: bool = False):
         super().__init__()
 
-        def block(conv: nn.Module) -> list[nn.Module]:
+        def block(conv: nn.Conv1d | nn.Conv2d) -> list[nn.Module]:
             kind = nn.BatchNorm2d if isinstance(conv, nn.Conv2d) else nn.BatchNorm1d
             return [conv, kind(conv.out_channels) if training_norm else nn.Identity(), nn.ReLU()]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from semo.features.base import SHIPPED
 from semo.features.nets.corpus import CURVES, DIM, DISTORTIONS, load_into
@@ -34,11 +35,11 @@ class ClipNet(nn.Module):
         self.distortions = nn.Linear(DIM, len(DISTORTIONS))
 
     def features(self, frames: Tensor) -> Tensor:
-        """(B, 16, 128) -> (B, 128)."""
+        """(B, 16, 128) -> (B, 128) of mean 0 and variance 1, so that no kind of damage can outweigh all others."""
         x = (frames - self.mean) / self.scale
         step = torch.diff(x, dim=1, prepend=x[:, :1])
         x = torch.cat([x, 2 * step], dim=2).transpose(1, 2)  # (B, 256, 16)
-        return self.embed(self.layers(x).flatten(1))
+        return F.layer_norm(self.embed(self.layers(x).flatten(1)).float(), (DIM,))
 
 
 def windows_of(frames: Tensor) -> Tensor:

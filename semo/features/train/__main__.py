@@ -25,7 +25,7 @@ from semo.features.train.perceptual import calibrated
 from semo.train.loop import train
 from semo.video_writer import replaced_when_complete
 
-STEPS = {"corpus-frame": 1000, "corpus-clip": 800, "corpus-av": 300, "corpus-perceptual": 0}
+STEPS = {"corpus-frame": 1600, "corpus-clip": 800, "corpus-av": 300, "corpus-perceptual": 0}
 
 
 def save_half(module: nn.Module, path: Path) -> None:
@@ -34,6 +34,7 @@ def save_half(module: nn.Module, path: Path) -> None:
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in state.items()}
     with replaced_when_complete(path) as partial:
         save_file(tensors, partial)
+        partial.chmod(0o644)
 
 
 def train_frame(options: argparse.Namespace) -> nn.Module:

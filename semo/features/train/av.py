@@ -114,7 +114,7 @@ class AudioVisualStage(nn.Module):
                 "confidence": float(np.mean([np.median(distances) - distances.min() for distances in found]))}
 
     @torch.no_grad()
-    def distances(self, talker: Talker) -> np.ndarray:
+    def distances(self, talker: Talker) -> np.ndarray | None:
         """Mean distance by shift of one clip."""
         edge = (KEPT - CROP) // 2
         mouths = to_float(talker.mouths[0][:, edge : edge + CROP, edge : edge + CROP])

@@ -15,7 +15,7 @@ from semo.features.train.data import AnnotatedClip, distorted, moved, recoloured
 from semo.progress import progress
 from semo.train.settings import OptimiserSettings
 
-VERSIONS = 3  # of every clip: each with one place, colour and distortion of its own
+VERSIONS = 1  # of every clip: each with one place, colour and distortion of its own
 RATE_COLUMNS = (0, 1, 2, 3, 4, 5, 7)  # pose, gaze, lids, mouth opening
 WEIGHTS = {"kind": 1.0, "speed": 1.0, "curves": 1.0, "distortions": 1.0}
 

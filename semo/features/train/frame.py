@@ -15,6 +15,7 @@ from semo.pictures import to_float
 from semo.train.settings import OptimiserSettings
 
 WEIGHTS = {"curves": 4.0, "landmarks": 8.0, "distortions": 1.5, "identity": 0.1}
+BLINK_SHARE, SHUT = 0.15, 0.3  # share of the frames drawn among those with lids closed so far: blinks are rare
 GHOST_REACH = 12  # frames between a frame and the one laid over it
 
 
@@ -52,7 +53,9 @@ class FrameStage(nn.Module):
         """One random augmented frame with its labels."""
         index = int(rng.integers(len(self.clips)))
         clip = self.clips[index]
-        time = int(rng.integers(len(clip.frames)))
+        shut = np.flatnonzero(clip.curves[:, BLINK] > SHUT)
+        times = shut if len(shut) and rng.random() < BLINK_SHARE else np.arange(len(clip.frames))
+        time = int(rng.choice(times))
         other = int(np.clip(time + rng.integers(-GHOST_REACH, GHOST_REACH + 1), 0, len(clip.frames) - 1))
         state = rng.integers(2**63)
         frame, curves, points = moved(clip.frames[time], clip.curves[time], clip.landmarks[time],
@@ -82,7 +85,7 @@ class FrameStage(nn.Module):
         target = (batch.curves - self.net.curve_mean) / self.net.curve_scale
         people = 12 * F.normalize(features.float(), dim=1) @ F.normalize(self.people.weight, dim=1).T
         losses = {
-            "curves": F.smooth_l1_loss(self.net.curves(active).float(), target),
+            "curves": F.smooth_l1_loss(self.net.curves(active).float(), target, beta=2.0) * 2,
             "landmarks": 2 * F.l1_loss(self.net.points(whole).float(), batch.landmarks),
             "distortions": F.smooth_l1_loss(self.net.distortions(active).float(), batch.distortions, beta=0.2),
             "identity": F.cross_entropy(people, batch.identity, label_smoothing=0.1),
