@@ -28,7 +28,7 @@ NOT_WEIGHTS = {  # first bytes of what is often downloaded in place of a checkpo
     b"<!doctype html": "is a web page, not the weights",
     b"<html": "is a web page, not the weights",
 }
-SAFE = [argparse.Namespace]  # plain data: loading one sets attributes and runs nothing
+SAFE: list[Any] = [argparse.Namespace]  # plain data: loading one sets attributes and runs nothing
 
 
 class CheckpointError(ValueError):
@@ -84,7 +84,7 @@ def load_modules(modules: Mapping[str, nn.Module], states: Mapping[str, Any], wh
     CheckpointError, which begins with `where`, says what differs.
     """
     found = {name: state_of(states, name) for name in modules}
-    absent = [name for name, state in found.items() if state is None]
+    absent = [name for name, state in found.items() if not state]
     if absent:
         held = ", ".join(_top_level(states)[:8]) or "nothing"
         raise CheckpointError(
@@ -97,15 +97,15 @@ def load_modules(modules: Mapping[str, nn.Module], states: Mapping[str, Any], wh
         module.load_state_dict(found[name])
 
 
-def state_of(states: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """The state dict of one module without DataParallel's prefix; None where there is none."""
+def state_of(states: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The state dict of one module without DataParallel's prefix; empty where there is none."""
     if isinstance(states.get(name), Mapping):
         state = dict(states[name])
     else:
         state = {key.removeprefix(f"{name}."): value for key, value in states.items() if key.startswith(f"{name}.")}
     if state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
-    return state or None
+    return state
 
 
 def difference(module: nn.Module, state: Mapping[str, Any]) -> str | None:

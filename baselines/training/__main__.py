@@ -108,7 +108,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"baselines.training: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     strip(stage, args.clips, args.out / "strip.png", args.device)
-    save_modules(stage.networks, args.out / "model" / "model.safetensors")
+    save_modules(dict(stage.networks.items()), args.out / "model" / "model.safetensors")
     content = {"method": args.method, "size": args.size, "frame_size": bank.frame_size, "training": record}
     with replaced_when_complete(args.out / "model" / "config.json") as partial:
         partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,10 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Vgg19(nn.Module):
     """Five feature maps of torchvision's VGG19 from images in [0, 1]."""
 
-    def __init__(self, weights: str):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: Path):
         super().__init__()
         from torchvision.models import vgg19
 

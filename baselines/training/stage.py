@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,10 @@ class PairStage(nn.Module):
 
     name: ClassVar[str]
     optimiser: ClassVar[OptimiserSettings]
+    networks: Any  # a ModuleDict, whose items have methods of their own
+    bank: FrameBank
+    pyramid: Pyramid
+    seed: int
 
     def __init__(self, networks: Mapping[str, nn.Module], bank: FrameBank, maps: Maps, seed: int):
         super().__init__()
@@ -79,9 +83,9 @@ class PairStage(nn.Module):
         clips, source, driving = self.bank.pairs(BATCH, generator)
         frames = self.bank.gather(clips, torch.stack([source, driving], dim=1))
         frames = augment(frames, AUGMENT, progress, generator)
-        pair = [frames[:, i].contiguous(memory_format=torch.channels_last) for i in range(2)]
+        first, second = (frames[:, i].contiguous(memory_format=torch.channels_last) for i in range(2))
         affine, bends = draw(BATCH, generator)
-        batch = PairBatch(*pair, affine, bends, torch.rand(BATCH, DRAWS, generator=generator), progress)
+        batch = PairBatch(first, second, affine, bends, torch.rand(BATCH, DRAWS, generator=generator), progress)
         return batch, [self.bank.names[i] for i in clips]
 
     @torch.no_grad()

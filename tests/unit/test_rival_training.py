@@ -118,6 +118,30 @@ def test_the_pyramid_compares_at_every_scale_that_is_large_enough() -> None:
     assert float(Pyramid(maps)(prediction, prediction).detach()) == 0
 
 
+def test_vgg19_where_it_is_and_the_bundled_network_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import vgg19
+
+    from baselines.training.perceptual import VGG19_ENDS, Vgg19, feature_maps
+    from semo import registry
+    from semo.errors import DatasetError
+
+    network = vgg19()
+    torch.save(network.state_dict(), tmp_path / "vgg19.pth")
+    image = torch.rand(1, 3, 32, 32)
+    maps = Vgg19(tmp_path / "vgg19.pth")(image)
+    mean, std = (torch.tensor(x)[:, None, None] for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    plain = (image - mean) / std
+    for made, end in zip(maps, VGG19_ENDS, strict=True):
+        assert torch.equal(made, network.features[:end](plain))
+
+    def absent(name: str) -> dict[str, Path]:
+        raise DatasetError("not here")
+
+    monkeypatch.setattr(registry, "locate", absent)
+    bundled, name = feature_maps("cpu")
+    assert name == "corpus network (bundled)" and len(bundled(torch.rand(1, 3, 64, 64))) == 5
+
+
 def test_each_adversary_learns_from_its_own_loss_only() -> None:
     discriminator = Discriminator(width=4)
     made, real = torch.rand(2, 3, 32, 32, requires_grad=True), torch.rand(2, 3, 32, 32)
