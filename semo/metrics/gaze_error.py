@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from semo.metrics.base import ClipFeatures, Metric
-from semo.metrics.pose_error import why_no_truth
+from semo.metrics.pose_error import mean_error, why_no_truth
 
 CLOSED = 0.5  # lids closed more than this hide where the eyes look
 
 
 def gaze_error(pair: ClipFeatures) -> float | None:
-    """Mean absolute error of the eyes' yaw and pitch in the head, in degrees, over frames with open eyes.
+    """`mean_error` of the eyes' yaw and pitch in the head, in degrees, over frames with open eyes.
 
     None without ground truth or without a frame whose eyes are open.
     """
     if pair.truth is None:
         return None
-    found = pair.fake["gaze"]
-    open_eyes = pair.truth["blink"][: len(found)] < CLOSED
-    error = np.abs(found - pair.truth["gaze_deg"][: len(found)].astype(np.float64))
-    return float(error[open_eyes].mean()) if open_eyes.any() else None
+    seen = pair.truth["blink"][: len(pair.fake["gaze"])] < CLOSED
+    if not seen.any():
+        return None
+    truth = pair.truth["gaze_deg"][: len(seen)]
+    return mean_error(pair.real["gaze"][seen], pair.fake["gaze"][seen], truth[seen])
 
 
 def why_no_gaze(pair: ClipFeatures) -> str:
@@ -34,8 +33,8 @@ METRIC = Metric(
     better="lower",
     unit="deg",
     level="clip",
-    variant="mean of yaw and pitch, open eyes; read by the frame network of portraits-mini, compared with the truth",
-    protocol="gaze-corpus-v1",
+    variant="yaw and pitch, open eyes; frame network of portraits-mini, less its mean error on the true frames",
+    protocol="gaze-corpus-v2",
     tasks=("reconstruct", "cross"),
     tier="bundled",
     network="corpus-frame",

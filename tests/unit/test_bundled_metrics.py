@@ -61,6 +61,12 @@ def annotated(frames: int = 8) -> dict[str, np.ndarray]:
             "unit_names": np.array(["brow", "mouth-open"])}
 
 
+def exact(frames: int) -> dict[str, np.ndarray]:
+    """What a faultless network reads from the true frames."""
+    return {"pose": np.zeros((frames, 3), np.float32), "gaze": np.ones((frames, 2), np.float32),
+            "mouth": np.full(frames, 0.25, np.float32), "blink": np.zeros(frames, np.float32)}
+
+
 def found(frames: int) -> dict[str, np.ndarray]:
     return {"pose": np.tile(np.float32([3, -6, 0]), (frames, 1)), "gaze": np.tile(np.float32([2, 4]), (frames, 1)),
             "mouth": np.full(frames, 0.5, np.float32), "blink": np.zeros(frames, np.float32)}
@@ -68,17 +74,29 @@ def found(frames: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("frames", [1, 5, 8])
 def test_errors_are_means_over_the_generated_frames(frames):
-    pair = ClipFeatures({}, found(frames), annotated())
+    pair = ClipFeatures(exact(frames), found(frames), annotated())
     assert pose_error(pair) == pytest.approx(3)
     assert mouth_error(pair) == pytest.approx(0.25)
     assert gaze_error(pair) == pytest.approx(2)
 
 
+def test_what_the_network_always_misreads_is_taken_off():
+    """Readings of both videos too high by a constant: the same errors. What varies on the true frames stays."""
+    shifted = [{name: values + 7 for name, values in clip.items()} for clip in (exact(8), found(8))]
+    pair = ClipFeatures(*shifted, annotated())
+    assert pose_error(pair) == pytest.approx(3)
+    assert mouth_error(pair) == pytest.approx(0.25)
+    assert gaze_error(pair) == pytest.approx(2)
+    wavering = exact(8)
+    wavering["mouth"] = wavering["mouth"] + np.tile(np.float32([0.1, -0.1]), 4)
+    assert mouth_error(ClipFeatures(wavering, wavering, annotated())) == pytest.approx(0.1)
+
+
 def test_gaze_of_closed_eyes_does_not_count():
     measured = found(8)
     measured["gaze"][6:] = 1000
-    assert gaze_error(ClipFeatures({}, measured, annotated())) == pytest.approx(2)
-    assert gaze_error(ClipFeatures({}, found(8), annotated() | {"blink": np.ones(8)})) is None
+    assert gaze_error(ClipFeatures(exact(8), measured, annotated())) == pytest.approx(2)
+    assert gaze_error(ClipFeatures(exact(8), found(8), annotated() | {"blink": np.ones(8)})) is None
 
 
 @pytest.mark.parametrize("error", [pose_error, mouth_error, gaze_error])

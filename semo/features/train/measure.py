@@ -111,24 +111,26 @@ class Networks:
 
 
 def errors(clips: list[HeldOut], networks: Networks) -> list[str]:
-    """Lines of the table of errors on true frames: the floor of pose, mouth and gaze error."""
-    rows: dict[str, list] = {clip.dataset: [] for clip in clips}
-    for clip in clips:
-        real = features(networks.frame, clip.frames[:FRAMES])
-        pair = ClipFeatures(real, real, clip.truth)
-        rows[clip.dataset].append([pose_error(pair), 100 * (mouth_error(pair) or 0), gaze_error(pair)])
-    means = {name: np.mean(found, axis=0) for name, found in rows.items()}
-    means["all"] = np.mean(list(means.values()), axis=0)
-    means["spread of the truth"] = np.mean([_spread(clip.truth) for clip in clips], axis=0)
+    """Lines of the table of pose, mouth and gaze error of true frames, the floor, and of damaged ones."""
+    rows: dict[str, list] = {clip.dataset: [] for clip in clips} | {"all": []}
+    damaged = {"all, blur 2": changes()["blur 2"], "all, noise 2": changes()["noise 2"], "all, frozen": frozen}
+    with progress(len(clips), "clips", "errors") as bar:
+        for index, clip in enumerate(clips):
+            real = features(networks.frame, clip.frames[:FRAMES])
+            found = _errors(ClipFeatures(real, real, clip.truth))
+            rows[clip.dataset].append(found)
+            rows["all"].append(found)
+            for name, change in damaged.items():
+                fake = features(networks.frame, change(clip.frames[:FRAMES], np.random.default_rng(index)))
+                rows.setdefault(name, []).append(_errors(ClipFeatures(real, fake, clip.truth)))
+            bar.advance()
     lines = ["| test clips | pose, degrees | mouth, % of the morph | gaze, degrees |", "|---|---|---|---|"]
+    means = {name: np.mean(np.array(found, float), axis=0) for name, found in rows.items()}
     return lines + [f"| {name} | {a:.2f} | {b:.2f} | {c:.2f} |" for name, (a, b, c) in means.items()]
 
 
-def _spread(truth: Mapping[str, np.ndarray]) -> list[float]:
-    """Mean absolute deviation of each annotation from its clip's mean: the error of a still, perfectly placed head."""
-    mouth = truth["units"][:FRAMES, list(truth["unit_names"]).index("mouth-open")].astype(float)
-    values = (truth["pose_deg"][:FRAMES].astype(float), 100 * mouth, truth["gaze_deg"][:FRAMES].astype(float))
-    return [float(np.abs(v - v.mean(0)).mean()) for v in values]
+def _errors(pair: ClipFeatures) -> tuple[float | None, float, float | None]:
+    return pose_error(pair), 100 * (mouth_error(pair) or 0), gaze_error(pair)
 
 
 def sync(clips: list[HeldOut], networks: Networks) -> list[str]:
