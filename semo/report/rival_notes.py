@@ -47,6 +47,8 @@ def _budget(results: Results, trained: dict[str, TrainingRun], labels: dict[str,
     networks = sorted({str(run.config["perceptual"]) for run in trained.values() if run.config.get("perceptual")})
     if networks:
         text += f". Network of their perceptual loss: {', '.join(networks)}"
+    if any("bundled" in network for network in networks):
+        text += ", which FD-corpus and PD-corpus are measured with as well: those two columns favour them"
     return text + "."
 
 
