@@ -85,7 +85,7 @@ def measured(results: Path, task: str, dataset: str, method: str, level: float |
             cells = [f"{value.get(name, good - 5.0 * (name == 'psnr_moving')):.6f}" for name in names]
             lines.append("\t".join([f"clip{i:02d}", f"p{i // 2}", "50", *cells]))
     (folder / f"{method}.tsv").write_text("\n".join(lines) + "\n")
-    distance = 100.0 / (1.0 + (LEVEL.get(method, 1.0) if level is None else level))
+    distance = 50.0 - 4.0 * (LEVEL.get(method, 1.0) if level is None else level)
     of_set = {"mean": distance, "low": distance - 2, "high": distance + 2, "clips": 12, "people": 6}
     side = {
         "run": made,
