@@ -57,7 +57,8 @@ def column_title(column: Column, printed: bool = False) -> str:
 def number(value: float, column: Column, signed: bool = False) -> str:
     """A value as shown: the metric's scale and digits."""
     measure = metric(column.metric)
-    return f"{value * measure.shown_scale:{'+' if signed else ''}.{measure.digits}f}"
+    shown = round(value * measure.shown_scale, measure.digits) + 0.0  # never -0.00
+    return f"{shown:{'+' if signed else ''}.{measure.digits}f}"
 
 
 def not_run(reason: str, notes: Notes) -> str:

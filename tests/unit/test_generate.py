@@ -199,11 +199,13 @@ def test_copy_reference_from_command_line_to_metrics(clips, tmp_path, capsys):
     assert evaluate_main(["--task", "reconstruct", "--generated", str(out), "--out", str(table), *common]) == 0
     found = rows(table)
     assert [row["clip"] for row in found] == CLIPS
-    assert list(found[0]) == ["clip", "identity", "frames", "l1", "psnr", "psnr_moving", "ssim"]
+    assert list(found[0])[:3] == ["clip", "identity", "frames"]
+    assert {"l1", "psnr", "psnr_moving", "ssim", "pd_corpus"} <= set(found[0])
     assert found[0]["identity"] == "p0" and 0 < float(found[0]["psnr"]) < 100
     beside = json.loads(table.with_suffix(".json").read_text())
     assert beside["run"] == record and beside["metrics"]["psnr"]["protocol"] == "psnr-frame-mean-cap100"
-    assert beside["not_run"]["fid"] == "network metrics are not part of this run"
+    assert beside["tier"] == "bundled" and beside["metrics"]["fd_corpus"]["weights_sha256"]
+    assert beside["sets"]["fd_corpus"]["clips"] == len(found) and not beside["not_run"]
 
 
 def test_frames_are_lossless_and_carry_the_sound(clips, tmp_path, shifted):
@@ -400,7 +402,7 @@ def test_other_clips_and_missing_videos(clips, tmp_path, capsys):
 def test_values_do_not_depend_on_chunks(clips, tmp_path, monkeypatch, shifted):
     generate(job(clips, tmp_path / "made", plugin="shifted", options={"by": 7}))
     evaluate("reconstruct", tmp_path / "made", clips, tmp_path / "whole.tsv")
-    monkeypatch.setattr("semo.evaluate.CHUNK", 3)
+    monkeypatch.setattr("semo.measure.CHUNK", 3)
     evaluate("reconstruct", tmp_path / "made", clips, tmp_path / "chunks.tsv")
     assert (tmp_path / "whole.tsv").read_text() == (tmp_path / "chunks.tsv").read_text()
 

@@ -52,7 +52,7 @@ def _stage_losses(axes: Axes, runs: dict[str, list[TrainingRun]]) -> None:
     _finish(axes, "share of the steps", "loss")
     if axes.lines:
         axes.set_yscale("log")
-        axes.set_xlim(0, 2.1)  # the right half is the legend's, which would lie on the curves
+        axes.set_xlim(0, 3.2)  # the right part is the legend's, which would lie on the curves
         axes.set_xticks([0, 0.5, 1])
         axes.legend(fontsize=7, loc="center right")
 
