@@ -110,6 +110,7 @@ def make_project(path: Path) -> Project:
     ):
         (path / "semo" / name).write_text('"""Stand-in."""\nVALUE = 1\n')
     (path / "semo/presets/mini.json").write_text("{}")
+    (path / "semo/weights/metrics/README.md").write_text("Kept in git.\n")
     (path / "data/fetch.py").write_text(stub)
     (path / "reports/tables/table2.yaml").write_text("title: Table 2\n")
     return Project(path)
