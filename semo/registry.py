@@ -231,7 +231,9 @@ def _receive(answer, part: Path, mode: str, item: WeightFile, have: int) -> None
 def _from_hub(weight: Weight, item: WeightFile, target: Path) -> None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # it warns at every attempt; what went wrong is said below, once
     try:
         hf_hub_download(str(weight.hub), item.name, local_dir=target.parents[item.name.count("/")])
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
