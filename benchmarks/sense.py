@@ -4,8 +4,9 @@
 
 One row per metric, one column per damage with its values from weak to strong. `ok` marks a damage whose values get
 worse with every degree (one degree: worse than undamaged), `no` one that does not; `-` stands where the metric looks
-at something else on purpose: distances of single frames cannot see order, identity cannot see a frozen face, and only
-audio-visual metrics hear. Networks whose weights are not here are left out.
+at something else on purpose: distances of single frames cannot see order, identity cannot see a frozen face, only
+audio-visual metrics hear, and to a distance of sets the other people are the same set in another order. Networks
+whose weights are not here are left out.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ def sees(metric: Metric) -> set[str]:
         return {"late sound"}
     if metric.title.startswith("CSIM"):
         return {*PICTURE, "other person"}
+    if metric.title.startswith("Missing"):  # counts frames without a face: none of these damages takes the face away
+        return set()
     if metric.network == "faces":  # motion of landmarks, pose, expression, blinks: robust to what a picture looks like
         return {"frozen"} if metric.title.startswith(("Smooth", "Motion", "Blink")) else {"other person", *ORDER}
-    if metric.of_set is not None and metric.name.startswith(("fid", "kid", "fd_squeeze", "fd_corpus")) \
-            and not metric.name.endswith("clip"):
-        return {*PICTURE, "other person"}
+    if metric.of_set is not None:
+        of_windows = metric.name.startswith(("fvd", "fd_lrasd")) or metric.name.endswith("clip")
+        return {*PICTURE, *ORDER} if of_windows else {*PICTURE}
     return {*PICTURE, *ORDER, "other person"}
 
 
