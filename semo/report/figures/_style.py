@@ -124,7 +124,7 @@ class Sheet:
         if isinstance(picture, str):
             axes.set_facecolor("#F2F2F2")
             lines = "\n".join(textwrap.wrap(picture, 18))
-            axes.text(0.5, 0.5, lines, ha="center", va="center", fontsize=8, transform=axes.transAxes)
+            axes.text(0.5, 0.5, lines, ha="center", va="center", fontsize=7, transform=axes.transAxes)
         else:
             axes.imshow(fit(picture, self.tile), interpolation="nearest", aspect="auto")
 
