@@ -37,7 +37,7 @@ class ClipContext:
     """What a method may know about one clip besides its inputs.
 
     `seed` comes from `clip_seed`; `options` are those of the command line (steps, mask_ratio, ...); `annotations` hold
-    ground truth for methods that declare to need it, and nothing otherwise.
+    what methods declare to need, and nothing otherwise: `truth` and `face`, functions without arguments.
     """
 
     clip: str
@@ -58,7 +58,8 @@ class Method(Protocol):
     `name`: as tables print it. `tasks`: subset of TASKS. `weights`: ids in weights.yaml. `sizes`: subset of `mini`,
     `official`. `labels`: kinds of annotation training needed, empty for self-supervised methods. `kind`: one of KINDS.
     `needs_truth`: the true frames are given in `context.annotations["truth"]`, a function without arguments that
-    returns an iterator; for bounds only.
+    returns an iterator; for bounds only. Optional `needs_face`: `context.annotations["face"]()` gives the
+    `baselines.inputs.face.Face` of the source frame, annotated where the data set has truth, else detected.
     """
 
     name: str

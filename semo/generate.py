@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.inputs.clips import first_face
 from baselines.method import (
     ClipContext,
     ClipFailure,
@@ -122,7 +123,7 @@ def generate(job: Job) -> dict[str, Any]:
     if reason:
         return _write_json(job.out / RECORD, record | {"status": "unavailable", "reason": reason})
     try:
-        failed = _make_all(job, method, items, finished)
+        failed = _make_all(job, method, clips, items, finished)
     except MethodUnavailable as error:
         return _write_json(job.out / RECORD, record | {"status": "unavailable", "reason": str(error)})
     if len(failed) == len(items):
@@ -245,7 +246,9 @@ def _resume(out: Path, request: dict[str, Any]) -> dict[str, Made]:
     return finished
 
 
-def _make_all(job: Job, method: Method, items: list[Item], finished: dict[str, Made]) -> list[dict[str, str]]:
+def _make_all(
+    job: Job, method: Method, clips: ClipSet, items: list[Item], finished: dict[str, Made]
+) -> list[dict[str, str]]:
     """Make what is missing; extends `finished` and returns the failures."""
     failed: list[dict[str, str]] = []
     todo = [item for item in items if item.id not in finished]
@@ -253,7 +256,7 @@ def _make_all(job: Job, method: Method, items: list[Item], finished: dict[str, M
     with progress(len(items), "clips", label, done=len(items) - len(todo)) as bar:
         for item in todo:
             try:
-                finished[item.id] = _make(job, method, item)
+                finished[item.id] = _make(job, method, clips, item)
             except MethodUnavailable:
                 raise
             except Exception as error:  # one bad clip must not cost the others; all are reported
@@ -264,10 +267,14 @@ def _make_all(job: Job, method: Method, items: list[Item], finished: dict[str, M
     return failed
 
 
-def _make(job: Job, method: Method, item: Item) -> Made:
+def _make(job: Job, method: Method, clips: ClipSet, item: Item) -> Made:
     """Write one video; returns its frames and the seconds the method took."""
     clock = Clock()
-    annotations = {"truth": lambda: clock.reading(item.true_frames())} if method.needs_truth else {}
+    annotations: dict[str, Any] = {}
+    if method.needs_truth:
+        annotations["truth"] = lambda: clock.reading(item.true_frames())
+    if getattr(method, "needs_face", False):
+        annotations["face"] = first_face(clips, item.source_clip)
     context = ClipContext(item.id, clip_seed(job.seed, job.method, item.id), FPS, job.options, annotations)
     source = item.source_frame()
     audio = item.waveform() if item.has_audio else None

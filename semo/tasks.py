@@ -28,7 +28,7 @@ TASKS = ("reconstruct", "cross", "talk")
 class Item:
     """One video to make. `id` names it everywhere: a clip id, or a pair id for `cross`. Paths are videos at 25 fps.
 
-    `motion_of` is the clip whose motion the true video shows.
+    `source_clip` is the clip whose first frame is the source, `motion_of` the one whose motion the true video shows.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Item:
     truth: Path
     frames: int
     has_audio: bool
+    source_clip: str
     motion_of: str
 
     def source_frame(self) -> np.ndarray:
@@ -92,7 +93,9 @@ def _own(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
     items = []
     for clip in chosen:
         video = clips.video(clip)
-        items.append(Item(clip.clip, clip.identity, video, video, video, clip.frames, clip.has_audio, clip.clip))
+        items.append(
+            Item(clip.clip, clip.identity, video, video, video, clip.frames, clip.has_audio, clip.clip, clip.clip)
+        )
     return items
 
 
@@ -112,6 +115,7 @@ def _pairs(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
                 truth=clips.cross_video(pair),
                 frames=min(pair.frames, driving.frames),
                 has_audio=False,
+                source_clip=pair.source_clip,
                 motion_of=pair.driving_clip,
             )
         )

@@ -1,4 +1,4 @@
-"""What FOMM, MRAA and TPSMM share behind the contract of `baselines.method`."""
+"""What rivals share behind the contract of `baselines.method`: two kinds of weights, and motion by keypoints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import nn
 
 from baselines.blocks.animate import MOTIONS, Animator, animate
 from baselines.method import ClipContext, MethodUnavailable
@@ -20,10 +19,11 @@ MODEL = "model.safetensors"
 CONFIG = "config.json"
 
 
-class KeypointMethod:
-    """A rival that moves a source by keypoints. Subclasses name themselves, their sizes, networks and official file.
+class TrainedOrOfficial:
+    """A rival with the published weights, or with networks trained in a run of the suite.
 
-    `name` is that of the published weights; networks trained in a run of the suite are called `mini_name`.
+    `name` is that of the published weights; networks trained in a run are called `mini_name`. Subclasses say in
+    `networks` which of those that `build` makes they need, and get them filled in `ready`.
     """
 
     name: str
@@ -31,8 +31,7 @@ class KeypointMethod:
     official_file: ClassVar[str]
     sizes_of: ClassVar[Mapping[str, Any]]  # size -> configuration
     build: ClassVar[Any]  # configuration -> networks by their keys in the official file
-    animator: ClassVar[type[Animator]]
-    tasks = ("reconstruct",)
+    tasks: tuple[str, ...]
     weights: tuple[str, ...]
     sizes = ("mini", "official")
     labels: tuple[str, ...] = ()
@@ -40,12 +39,11 @@ class KeypointMethod:
     needs_truth = False
 
     def __init__(self) -> None:
-        self._animator: Animator | None = None
         self._trained: dict[str, Any] = {}
         self._parameters = 0
 
     def load(self, weights: Path | None, size: str, device: str) -> None:
-        """`weights`: a folder with the official file, or with what a training of the suite at `mini` wrote.
+        """`weights`: a folder with the official files, or with what a training of the suite at `mini` wrote.
 
         The official networks were trained elsewhere: with them `kind` becomes `other`.
         """
@@ -53,7 +51,7 @@ class KeypointMethod:
             raise MethodUnavailable(f"{self.name} has no size {size!r}; there are {', '.join(self.sizes_of)}")
         path = self._file(weights, size)
         config = self.sizes_of[size]
-        modules = {name: module for name, module in self.build(config).items() if name in self.animator.used}
+        modules = self.networks(config)
         try:
             self._read(path, modules, size)
             self._trained = self._record(path.with_name(CONFIG)) if size == "mini" else {}
@@ -61,8 +59,15 @@ class KeypointMethod:
             raise MethodUnavailable(str(error)) from error
         self.kind = "other" if size == "official" else "scratch"
         self._parameters = sum(p.numel() for module in modules.values() for p in module.parameters())
-        modules = {name: module.to(device) for name, module in modules.items()}
-        self._animator = self.animator(modules, config.frame_size)
+        self.ready({name: module.to(device) for name, module in modules.items()}, config)
+
+    def networks(self, config: Any) -> dict[str, nn.Module]:
+        """The networks to fill: all that `build` makes."""
+        return self.build(config)
+
+    def ready(self, modules: dict[str, nn.Module], config: Any) -> None:
+        """Take over the filled networks."""
+        raise NotImplementedError
 
     def parameters(self, task: str) -> int:
         """Parameters of the networks in use."""
@@ -96,9 +101,32 @@ class KeypointMethod:
         return record
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        made = {"motion": options.get("motion") or MOTIONS[0]}
-        steps = self._trained.get("training", {}).get("steps")
-        return made | ({"trained": f"{steps} steps"} if steps else {})
+        """How many steps a training of the suite took; nothing for official weights."""
+        training = self._trained.get("training", {})
+        if "steps" not in training:
+            return {}
+        stages = [f"{stage} {training['steps']}" for stage in training.get("stages", ())]
+        return {"trained": f"{' + '.join(stages) or training['steps']} steps"}
+
+
+class KeypointMethod(TrainedOrOfficial):
+    """A rival that moves a source by the keypoints of a driving video."""
+
+    animator: ClassVar[type[Animator]]
+    tasks = ("reconstruct",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._animator: Animator | None = None
+
+    def networks(self, config: Any) -> dict[str, nn.Module]:
+        return {name: module for name, module in self.build(config).items() if name in self.animator.used}
+
+    def ready(self, modules: dict[str, nn.Module], config: Any) -> None:
+        self._animator = self.animator(modules, config.frame_size)
+
+    def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"motion": options.get("motion") or MOTIONS[0]} | super().settings(options)
 
     def reconstruct(
         self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext

@@ -31,9 +31,10 @@ class Faces(Extractor):
     """What the face metrics need of a clip of T frames; rows of frames without a face are NaN, all float32:
 
     `boxes` (T, 4): x, y, width, height in pixels of the frame, hairline to chin; `points` (T, 5, 2): eyes, nose tip and
-    mouth corners; `identity` (T, 128): unit length; `mesh` (T, 468, 2): pixels of the frame; `pose` (T, 3): yaw, pitch,
-    roll in degrees; `shape` (T, 40) and `expression` (T, 10): coefficients of 3DDFA's face model; `openness` (T,): how
-    dark the irises are beside the skin, it halves in a blink; `size` (2,): height and width of the frames.
+    mouth corners; `identity` (T, 128): unit length; `mesh` (T, 468, 2): pixels of the frame; `depth` (T, 468): of the
+    mesh away from the camera, in the same unit; `pose` (T, 3): yaw, pitch, roll in degrees; `shape` (T, 40) and
+    `expression` (T, 10): coefficients of 3DDFA's face model; `openness` (T,): how dark the irises are beside the skin,
+    it halves in a blink; `size` (2,): height and width of the frames.
     """
 
     name: ClassVar[str] = "faces"
@@ -73,14 +74,15 @@ class Faces(Extractor):
     def describe(self, frames: list[np.ndarray], rows: np.ndarray) -> Features:
         """Frames with the faces found in them, (n, 15) -> the arrays of n frames, except `size`."""
         points = rows[:, 4:14].reshape(-1, 5, 2).astype(np.float64)
-        mesh, flag = self._mesh(frames, _upright(rows, points))
-        mesh, flag = self._mesh(frames, [_around(m) for m in mesh])
+        mesh, _, _ = self._mesh(frames, _upright(rows, points))
+        mesh, depth, flag = self._mesh(frames, [_around(m) for m in mesh])
         coefficients = self._coefficients(frames, mesh)
         found = {
             "boxes": rows[:, :4],
             "points": points,
             "identity": self._identity(frames, points),
             "mesh": mesh,
+            "depth": depth,
             "pose": _angles(coefficients[:, :12]),
             "shape": coefficients[:, 12:52],
             "expression": coefficients[:, 52:],
@@ -98,12 +100,15 @@ class Faces(Extractor):
         with torch.inference_mode():
             return network(torch.from_numpy(x).permute(0, 3, 1, 2).to(self.device))  # channels last, as stacked
 
-    def _mesh(self, frames: list[np.ndarray], squares: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
+    def _mesh(self, frames: list[np.ndarray], squares: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points in the frame, their depth, probability of a face."""
         maps = [square(x, y, side, 192, angle) for x, y, side, angle in squares]
         crops = [cut(frame, to_crop, 192) for frame, to_crop in zip(frames, maps, strict=True)]
         points, flag = (out.cpu().numpy() for out in self._forward(self.mesh, crops, 0.0, 255.0))
-        flat = points[..., :2].astype(np.float64)
-        return np.stack([back(m, p) for m, p in zip(maps, flat, strict=True)]), flag
+        points = points.astype(np.float64)
+        flat = np.stack([back(m, p) for m, p in zip(maps, points[..., :2], strict=True)])
+        depth = points[..., 2] * (np.array([side for _, _, side, _ in squares]) / 192)[:, None]
+        return flat, depth - depth.mean(1, keepdims=True), flag
 
     def _identity(self, frames: list[np.ndarray], points: np.ndarray) -> np.ndarray:
         crops = [cut(frame, similarity(p, ALIGNED), 112) for frame, p in zip(frames, points, strict=True)]
@@ -175,8 +180,8 @@ def _tilt(left: np.ndarray, right: np.ndarray) -> float:
 class _FacesSession(Session):
     """Frames with a face wait until a batch is full, so that results do not depend on how a clip is cut."""
 
-    WIDTHS = {"boxes": (4,), "points": (5, 2), "identity": (128,), "mesh": (468, 2), "pose": (3,), "shape": (40,),
-              "expression": (10,), "openness": ()}  # fmt: skip
+    WIDTHS = {"boxes": (4,), "points": (5, 2), "identity": (128,), "mesh": (468, 2), "depth": (468,), "pose": (3,),
+              "shape": (40,), "expression": (10,), "openness": ()}  # fmt: skip
 
     def __init__(self, extractor: Faces):
         self.extractor = extractor

@@ -121,10 +121,13 @@ class Results:
         """All training stages found, sorted by run; stages of a run in order of training."""
         order = {stage: i for i, stage in enumerate(("stage1", "stage1b", "stage2", "reflow"))}
         found = []
-        for curve in sorted((self.folder / "train").glob("*/*/curve.tsv")):
+        train = self.folder / "train"
+        # <run>/<stage>/, and for rivals trained in stages <run>/<size>/<stage>/
+        for curve in sorted([*train.glob("*/*/curve.tsv"), *train.glob("*/*/*/curve.tsv")]):
             config = curve.with_name("config.json")
             settings = _json(config) if config.is_file() else {}
-            found.append(TrainingRun(curve.parent.parent.name, curve.parent.name, settings, read_tsv(curve)))
+            run = curve.relative_to(train).parts[0]
+            found.append(TrainingRun(run, curve.parent.name, settings, read_tsv(curve)))
         return sorted(found, key=lambda t: (t.run != "semo", t.run, order.get(t.stage, 99)))
 
     def _read(self, task: str, dataset: str, method: str) -> Measured | None:
