@@ -72,7 +72,7 @@ def test_detected_faces_agree_with_annotated_ones():
     true = true[::8]
     assert found.found.all() and found.mesh.shape == (len(frames), 468, 3)
     np.testing.assert_allclose(found.box[:, [0, 2, 3]], true.box[:, [0, 2, 3]], atol=12)  # of 256 pixels
-    np.testing.assert_allclose(found.lips, true.lips, atol=12)
+    assert np.abs(found.lips - true.lips).mean() < 6  # the lips are 40 wide
     for axis, least in enumerate((0.95, 0.8, 0.8)):  # yaw, pitch, roll, by eye: two models of a head
         assert np.corrcoef(found.pose[:, axis], true.pose[:, axis])[0, 1] > least
     assert (found.mesh[:, 1, 2] < found.mesh[:, [234, 454], 2].min(1)).all()  # nose before the ears
