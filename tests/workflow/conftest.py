@@ -20,6 +20,7 @@ BUDGETS = yaml.safe_load((ROOT / "workflow/config/mini.yaml").read_text())["budg
 COPIED = ("Snakefile", "workflow", "profiles", "baselines", "dvc.yaml", "environment.yml", ".dvcignore", ".gitignore")
 STUBBED = (
     "semo/clips.py",
+    "semo/prepare.py",
     "semo/train/__main__.py",
     "semo/generate.py",
     "semo/evaluate.py",

@@ -10,7 +10,10 @@ FILES = {
     "semo/train/__init__.py": "",
     "semo/train/__main__.py": "from semo.flow import path\nfrom . import loop\n",
     "semo/train/loop.py": "def run():\n    from semo import codec\n    return codec\n",
-    "semo/flow.py": '"""Flow."""\n\n\ndef path(x):\n    """Docstring."""\n    return x + 1  # one\n',
+    "semo/flow.py": (
+        '"""Flow."""\n\n\ndef path(x):\n    """Docstring."""\n    return x + 1  # one\n'
+        'if __name__ == "__main__":\n    import semo.other\n'
+    ),
     "semo/codec.py": "SIZE = 8\n",
     "semo/other.py": "A = 1\n",
     "semo/presets/mini.json": "{}",
@@ -34,7 +37,7 @@ def tree(tmp_path: Path) -> Path:
         ("semo/flow.py", "x + 1", "x + 2", True),
         ("semo/codec.py", "8", "16", True),  # imported inside a function of a relative import
         ("semo/presets/mini.json", "{}", "{ }", True),
-        ("semo/other.py", "1", "2", False),  # not imported
+        ("semo/other.py", "1", "2", False),  # imported by a module run as a program only
     ],
 )
 def test_what_counts(tree: Path, name: str, old: str, new: str, counts: bool) -> None:

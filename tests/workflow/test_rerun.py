@@ -56,7 +56,7 @@ def test_a_comment_or_docstring_reruns_nothing(finished: Project, name: str, old
     [
         ("semo/metrics/psnr.py", "VALUE = 1", "VALUE = 2", "evaluate"),
         ("semo/train/__init__.py", "VALUE = 1", "VALUE = 2", "train"),
-        ("semo/clips.py", "LIMIT = 1", "LIMIT = 2", "prepare_clips"),
+        ("semo/prepare.py", "LIMIT = 1", "LIMIT = 2", "prepare_clips"),
         ("workflow/config/mini.yaml", f" sampler_steps: {BUDGETS['sampler_steps']}", " sampler_steps: 9", "generate"),
         (
             "workflow/config/mini.yaml",

@@ -16,7 +16,8 @@ def source(root: Path, *names: str) -> str:
     """Digest of code below `root`: the first 16 hexadecimal digits of a sha256.
 
     A dotted name (`semo.train`) is a module; it counts with every module of this project that it imports, directly or
-    through others, also inside functions. A path (`semo/presets`) is a file, or a folder with all files below it.
+    through others, also inside functions; not what a module does as a program or imports for types alone. A path
+    (`semo/presets`) is a file, or a folder with all files below it.
     Python counts by its syntax tree without docstrings, everything else by its bytes.
     Raises FileNotFoundError naming what is missing.
     """
@@ -81,7 +82,7 @@ def _imports(path: Path, root: Path, mtime_ns: int) -> tuple[str, ...]:
     """Dotted names of this project's modules that the file imports anywhere in it."""
     package = path.relative_to(root).parent.parts
     found = set()
-    for node in ast.walk(_tree(path)):
+    for node in _imported(_tree(path)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -90,6 +91,17 @@ def _imports(path: Path, root: Path, mtime_ns: int) -> tuple[str, ...]:
             found.add(module)
             found.update(f"{module}.{alias.name}" for alias in node.names if _is_module(root, f"{module}.{alias.name}"))
     return tuple(sorted(name for name in found if name.split(".")[0] in PACKAGES and _is_module(root, name)))
+
+
+def _imported(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those below `if TYPE_CHECKING` and `if __name__ == "__main__"`, which no importer runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and {"TYPE_CHECKING", "__name__"} & {
+            name.id for name in ast.walk(node.test) if isinstance(name, ast.Name)
+        }:
+            continue
+        yield node
+        yield from _imported(node)
 
 
 def _is_module(root: Path, name: str) -> bool:

@@ -46,7 +46,7 @@ rule prepare_clips:
         frame_size=config["frame_size"],
         entry=dataset_entry,
         videos=folder_listing,
-        source=source("semo.clips"),
+        source=source("semo.prepare"),
         out=subpath(output.manifest, parent=True),
     resources:
         mem_mb=1500,
