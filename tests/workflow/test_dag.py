@@ -50,6 +50,7 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "table": 1,
         "figure": 1,
         "page": 1,
+        "audit": 1,
         "reproduce_all": 1,
     }
     assert f"Train SeMo stage1, {BUDGETS['stage1_steps']} steps" in output

@@ -97,6 +97,24 @@ rule page:
         "python -m semo.report page --results {params.results} --config {input.config} --out {output.page} > {log} 2>&1"
 
 
+rule audit:
+    input:
+        tables=expand("reports/tables/{table}.yaml", table=TABLES),
+        paper=paper_tables,
+    output:
+        "<reports>/audit.md",
+    log:
+        "<logs>/report/audit.log",
+    params:
+        source=source("semo.report"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Audit the paper's numbers"
+    shell:
+        "python -m semo.report audit --out {output} > {log} 2>&1"
+
+
 rule release_ablations:
     input:
         config="<results>/grid.json",
