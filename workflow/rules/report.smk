@@ -25,12 +25,14 @@ rule table:
         paper=paper_tables,
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),
     output:
-        report(
+        tidy=report(
             "<results>/tables/{table}.tsv",
             category="Tables",
             labels={"table": "{table}"},
             caption="../report/table.rst",
         ),
+        csv="<results>/tables/{table}.csv",
+        latex="<results>/tables/{table}.tex",
     log:
         "<logs>/report/{table}.log",
     params:
@@ -44,7 +46,7 @@ rule table:
         "Table {wildcards.table}"
     shell:
         "python -m semo.report table --definition {input.definition} --results {params.results}"
-        " --config {input.config} --out {output} > {log} 2>&1"
+        " --config {input.config} --out {output.tidy} > {log} 2>&1"
 
 
 rule figure:
