@@ -40,6 +40,8 @@ class SoundQuality:
 def levels(sound: np.ndarray) -> np.ndarray:
     """float64 (n // 512,): level of each frame in dB of full scale, after removal of rumble below about 60 Hz."""
     sound = np.asarray(sound, np.float64)
+    if len(sound) < FRAME:
+        return np.zeros(0)
     frames = (sound[:len(sound) // FRAME * FRAME] - _drift(sound)).reshape(-1, FRAME)
     return 10 * np.log10(np.mean(frames ** 2, axis=1) + 1e-10)
 

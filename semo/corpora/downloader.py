@@ -19,6 +19,7 @@ GONE = re.compile(r"video (is )?(unavailable|not available|private|no longer ava
                   r"|removed by the uploader|account .*terminated|been terminated|copyright|members.only|does not exist"
                   r"|not (made this video )?available in your country|not available from your location"
                   r"|confirm your age|age.restricted|HTTP Error (404|410)", re.IGNORECASE)
+BUSY = re.compile(r"try again later|not a bot|HTTP Error (403|429|5\d\d)|rate.limit", re.IGNORECASE)  # said of it, too
 FULL = re.compile(r"No space left on device|Errno 28|disk quota exceeded", re.IGNORECASE)
 TIMEOUT = 30  # seconds without an answer
 
@@ -65,13 +66,13 @@ class YtDlp:
 
 def _failure(output: str, target: Path, made: list[Path]) -> Exception:
     errors = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines()[-1:]
-    reason = re.sub(r"^ERROR:\s*(\[[^\]]*\]\s*)?([\w-]{11}:\s)?", "", errors[-1] if errors else "it says nothing")
-    reason = " ".join(reason.split())[:300]
+    reason = re.sub(r"^ERROR:\s*(\[[^\]]*\]\s*)?([\w-]{11}:\s)?", "", errors[-1] if errors else "")
+    reason = " ".join(reason.split())[:300] or "yt-dlp says nothing"
     if FULL.search(output):
         return WriteError(f"{target}: the disk is full; free some space and run again to go on from there")
-    if GONE.search(reason):
+    if GONE.search(reason) and not BUSY.search(reason):
         return Gone(reason)
-    return Failed(reason if errors or not made else f"it made {len(made)} files")
+    return Failed(f"yt-dlp made {len(made)} files" if made else reason)
 
 
 def find_yt_dlp(which: Callable[[str], str | None] = shutil.which) -> YtDlp:
