@@ -64,6 +64,11 @@ class YtDlp:
         raise _failure(done.stdout, folder / name, made)
 
 
+def yt_dlp_when_needed(url: str, folder: Path, name: str, lines: int) -> Path:
+    """A Downloader: yt-dlp, looked for at the first video that is not here."""
+    return find_yt_dlp()(url, folder, name, lines)
+
+
 def _failure(output: str, target: Path, made: list[Path]) -> Exception:
     errors = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines()[-1:]
     reason = re.sub(r"^ERROR:\s*(\[[^\]]*\]\s*)?([\w-]{11}:\s)?", "", errors[-1] if errors else "")

@@ -79,20 +79,24 @@ class Fetch:
         in_a_row = 0
         with progress(len(wanted), "videos", f"fetch {label}") as bar:
             for item in wanted:
-                try:
-                    known = self._known(item)
-                    result = known or self._fetched(item)
-                    in_a_row = in_a_row if known else 0
-                except Failed as error:
-                    failed.append((item.name, str(error)))
-                    in_a_row += 1
-                    result = self._given_up(item, str(error))
+                result = self._known(item)
+                if result is None:
+                    try:
+                        if in_a_row == IN_A_ROW:
+                            raise Failed(failed[-1][1])  # not tried any more
+                        result = self._fetched(item)
+                        in_a_row = 0
+                    except Failed as error:
+                        failed.append((item.name, str(error)))
+                        in_a_row = min(in_a_row + 1, IN_A_ROW)
+                        if self.options.accept_missing:
+                            result = self._gone(item, f"not downloaded: {error}")
                 if isinstance(result, Obtained):
                     have.append(result)
                 elif result is not None:
                     gone.append(result)
                 bar.advance(1, gone=len(gone), failed=len(failed))
-                if in_a_row == IN_A_ROW:
+                if in_a_row == IN_A_ROW and not self.options.accept_missing:
                     raise DatasetError(f"{label}: {IN_A_ROW} videos in a row could not be downloaded ({item.name}: "
                                        f"{failed[-1][1]}); {len(have)} of {len(wanted)} are here: look at the "
                                        "connection of this machine, then run again to go on")
@@ -101,11 +105,6 @@ class Fetch:
                                f"({failed[0][0]}: {failed[0][1]}); run again to go on, or with --accept-missing to do "
                                "without them")
         return have, gone
-
-    def _given_up(self, item: Wanted, reason: str) -> Unavailable | None:
-        if not self.options.accept_missing:
-            return None
-        return self._gone(item, f"not downloaded: {reason}")
 
     def _gone(self, item: Wanted, reason: str) -> Unavailable:
         row = Unavailable(item.name, item.url, self.today, reason)
@@ -143,6 +142,10 @@ class Fetch:
         except Gone as error:
             shutil.rmtree(partial, ignore_errors=True)
             return self._gone(item, str(error))
+        except DatasetError as error:  # no downloader
+            if self.options.accept_missing:
+                raise Failed(str(error)) from error
+            raise
         try:
             probe(made)
         except MediaError as error:

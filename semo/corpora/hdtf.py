@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from semo.corpora import Options
-from semo.corpora.downloader import Downloader, find_yt_dlp
+from semo.corpora.downloader import Downloader, yt_dlp_when_needed
 from semo.corpora.fetching import Fetch, Obtained, Unavailable, Wanted, write_rows
 from semo.corpora.hdtf_lists import Interval, Problem, Video, obtain_lists, read_lists
 from semo.corpora.lock import exclusive
@@ -28,12 +28,12 @@ TEST_PIECES = 5            # clips of a stretch that are tested
 SAME_PERSON = {"whipjimclyburn": "jamesclyburn"}  # two names of one video
 
 
-def obtain(dataset: Dataset, record: Path, options: Options, downloader: Downloader | None = None) -> dict:
+def obtain(dataset: Dataset, record: Path, options: Options, downloader: Downloader = yt_dlp_when_needed) -> dict:
     """Fetch the lists and every video they name; obtained.tsv, unavailable.tsv and problems.tsv go into `record`."""
     with exclusive(dataset.folder):
         videos, problems = read_lists(obtain_lists(dataset.folder / "lists"))
         wanted = [Wanted(video.stem, video.url, video.lines or LINES) for video in videos]
-        fetch = Fetch(dataset.folder, downloader or find_yt_dlp(), options)
+        fetch = Fetch(dataset.folder, downloader, options)
         have, gone = fetch.run(wanted, dataset.id)
     write_rows(record / "problems.tsv", Problem, problems)
     write_rows(record / "obtained.tsv", Obtained, have)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from semo.corpora import Options
-from semo.corpora.downloader import Failed, Gone, YtDlp, find_yt_dlp
+from semo.corpora.downloader import Failed, Gone, YtDlp, find_yt_dlp, yt_dlp_when_needed
 from semo.corpora.fetching import IN_A_ROW, Fetch, Unavailable, Wanted
 from semo.corpora.lock import exclusive
 from semo.datasets import PROJECT
@@ -88,6 +88,8 @@ def test_a_dead_connection_is_noticed_soon(tmp_path):
     with pytest.raises(DatasetError, match="in a row could not .*unreachable.*0 of 7 are here.*connection"):
         Fetch(tmp_path, dead).run([Wanted(name, "u", 90) for name in NAMES], "own")
     assert len(dead.called) == IN_A_ROW
+    have, gone = Fetch(tmp_path, dead, Options(accept_missing=True)).run([Wanted(n, "u", 90) for n in NAMES], "own")
+    assert len(dead.called) == 2 * IN_A_ROW and len(gone) == len(NAMES) and not have
 
 
 def test_a_damaged_download_is_not_kept(site, video, tmp_path):
@@ -177,10 +179,17 @@ def test_words_of_yt_dlp_are_understood(tmp_path):
         says("done", 0)("u", tmp_path, "v0", 90)  # but nothing was made
 
 
-def test_a_missing_program_is_one_sentence(monkeypatch):
+def test_a_missing_program_is_one_sentence(video, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DatasetError, match="yt-dlp, .* is not installed: run `pip install -U yt-dlp`"):
         find_yt_dlp(lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "v0.mkv").write_bytes(video)
+    assert Fetch(tmp_path, yt_dlp_when_needed).run([Wanted("v0", "u", 90)], "own")[0]  # all is here: not needed
+    both = [Wanted("v0", "u", 90), Wanted("v1", "u", 90)]
+    with pytest.raises(DatasetError, match="yt-dlp, .* is not installed"):
+        Fetch(tmp_path, yt_dlp_when_needed).run(both, "own")
+    assert len(Fetch(tmp_path, yt_dlp_when_needed, Options(accept_missing=True)).run(both, "own")[1]) == 1
     with pytest.raises(DatasetError, match="ffmpeg, .* is not installed"):
         find_yt_dlp(lambda name: "/bin/yt-dlp" if name == "yt-dlp" else None)
 
