@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -131,7 +132,7 @@ def read_dataset(name: str, file: Path = DATASETS_FILE, path: str | None = None)
         raise DatasetError(f"{file}: cannot be read as a table of data sets ({reason})") from error
     if name not in entries:
         raise DatasetError(f"{file}: has no data set {name!r}; it has {', '.join(entries) or 'none'}")
-    entry = dict(entries[name]) | ({"path": path, "enabled": True} if path else {})
+    entry: dict[str, Any] = dict(entries[name]) | ({"path": path, "enabled": True} if path else {})
     known = {f.name for f in fields(Dataset)} - {"id"}
     for key in entry:
         if key not in known:
@@ -152,7 +153,7 @@ def read_dataset(name: str, file: Path = DATASETS_FILE, path: str | None = None)
         entry["sound"] = _sound_limits(entry["sound"], f"{file}: data set {name}")
     if entry.get("splits") and not entry["splits"].get("file"):
         raise DatasetError(f"{file}: data set {name}: splits lacks the key 'file'")
-    dataset = Dataset(id=name, **{"subset": name} | entry)
+    dataset = Dataset(**{"id": name, "subset": name} | entry)
     return replace(dataset, enabled=_present(dataset.path)) if dataset.enabled == WHERE_PRESENT else dataset
 
 

@@ -14,18 +14,19 @@ import shutil
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from semo.clips import Clip, CrossPair, Refusal, write_table
 from semo.corpora.lock import exclusive
-from semo.datasets import DATASETS_FILE, Candidate, CandidatePair, Dataset, candidates, read_dataset
+from semo.datasets import DATASETS_FILE, Candidate, CandidatePair, Dataset, SoundLimits, candidates, read_dataset
 from semo.detect import WORKING_SIDE, Detector, Face, follow_largest, make_detector, square_crop
 from semo.errors import DatasetError, MediaError, WriteError
 from semo.media import FPS, MediaInfo, iter_frames, probe, read_audio, write_lossless
@@ -165,7 +166,9 @@ class Preparation:
             raise MediaError("has no audio stream, which this data set requires")
         box = self._box(info, candidate, frames)
         sound = self._sound(info, candidate.start, frames)
-        objected = objection(sound, data.sound, self._activity()) if data.sound and sound is not None else None
+        objected = None
+        if data.sound and sound is not None:
+            objected = objection(sound, data.sound, self._activity(data.sound))
         sound = None if objected else sound
         shown = (crop_resize(f, box, self.size) for f in iter_frames(file, FPS, candidate.start, frames))
         write_lossless(video, shown, FPS, sound)
@@ -203,9 +206,9 @@ class Preparation:
             self._detectors.own = make_detector(self.dataset.detector, self.weights)
         return self._detectors.own
 
-    def _activity(self) -> Activity:
+    def _activity(self, limits: SoundLimits) -> Activity:
         if not hasattr(self._detectors, "activity"):
-            self._detectors.activity = make_activity(self.dataset.sound.vad, self.weights_dir)
+            self._detectors.activity = make_activity(limits.vad, self.weights_dir)
         return self._detectors.activity
 
     def _pair(self, pair: CandidatePair) -> list[Refusal]:
@@ -268,7 +271,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _parallel(jobs: list[tuple[Callable, object]], threads: int) -> Iterator[object]:
+def _parallel(jobs: Sequence[tuple[Callable, object]], threads: int) -> Iterator[Any]:
     """Results in the order of the jobs; the first error cancels what has not begun."""
     if threads < 2:
         yield from (call(argument) for call, argument in jobs)

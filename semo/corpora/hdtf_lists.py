@@ -151,8 +151,8 @@ def _intervals(stem: str, name: str, cells: list[str], crops: dict[str, list[str
                problems: list[Problem]) -> list[Interval]:
     found = []
     for index, text in enumerate(cells):
-        ends = [_seconds(part) for part in text.split("-")]
-        if len(ends) != 2 or None in ends or ends[0] >= ends[1]:
+        ends = [seconds for part in text.split("-") if (seconds := _seconds(part)) is not None]
+        if len(ends) != 2 or text.count("-") != 1 or ends[0] >= ends[1]:
             problems.append(Problem(f"{stem}_{index}", f"{text!r} is no stretch of time: left out"))
             continue
         crop = _crop(f"{stem}_{index}", crops.get(f"{name}_{index}"), lines, problems)
