@@ -33,6 +33,8 @@ else:
         "evaluate": {out: f"clip\tpsnr\na\t{LIMIT}\n", out.with_suffix(".json"): "{}"},
         "report": {out: f"{arguments[0]} {LIMIT}\n"},
     }[name]
+    if arguments[0] == "table":
+        written |= {out.with_suffix(suffix): "" for suffix in (".csv", ".tex")}
     if arguments[0] == "page":
         tables = Path(option("--results"), "tables")
         written |= {tables / "summary.json": json.dumps({"limit": LIMIT}), tables / "speed.tsv": "fps\n"}
