@@ -64,6 +64,4 @@ def _with_stored(query: Tensor, keys: Tensor, values: Tensor, extra: tuple[Tenso
     """Scaled dot products of (N, heads, L, d) with own and `extra` (M, heads, K, d) keys, M a divisor of N."""
     repeats = len(query) // len(extra[0])
     extra_keys, extra_values = (part.repeat_interleave(repeats, 0) for part in extra)
-    return F.scaled_dot_product_attention(
-        query, torch.cat((keys, extra_keys), 2), torch.cat((values, extra_values), 2)
-    )
+    return F.scaled_dot_product_attention(query, torch.cat((keys, extra_keys), 2), torch.cat((values, extra_values), 2))

@@ -11,12 +11,14 @@ from typing import Any
 class MotionConfig:
     """Motion modules (AnimateDiff): `attentions` temporal self-attentions and one feed-forward layer each.
 
-    `places`: length of the positional table, the longest window with its motion frames.
+    places: length of the positional table, the longest window with its motion frames
+    levels: those of the U-Net that have motion modules on the way down and up, None for all; the middle has one anyway
     """
 
     heads: int = 8
     places: int = 32
     attentions: int = 2
+    levels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class UNetConfig:
         uneven = [width for width in self.widths if width % self.heads or width % self.groups]
         if uneven:
             raise ValueError(f"width {uneven[0]} is no multiple of {self.heads} heads and {self.groups} groups")
+
+    def moves(self, level: int) -> bool:
+        """Whether a level has motion modules."""
+        return self.motion is not None and (self.motion.levels is None or level in self.motion.levels)
 
     def reference(self, **changed: Any) -> UNetConfig:
         """Of the reference U-Net that goes with this denoising U-Net: neither motion, sound nor prediction."""
@@ -102,14 +108,13 @@ def published(sizes: Mapping[str, Any]) -> UNetConfig:
 def _motion(sizes: Mapping[str, Any], levels: int) -> MotionConfig:
     given = sizes["motion_module_kwargs"]
     _require(given, FIXED_MOTION)
-    if not {1 << level for level in range(levels)} <= set(sizes["motion_module_resolutions"]):
-        raise ValueError("motion modules are needed at every level")
     if set(given["attention_block_types"]) != {"Temporal_Self"}:
         raise ValueError(f"attention_block_types: only Temporal_Self is known, not {given['attention_block_types']}")
     return MotionConfig(
         heads=given["num_attention_heads"],
         places=given["temporal_position_encoding_max_len"],
         attentions=len(given["attention_block_types"]),
+        levels=tuple(level for level in range(levels) if 1 << level in sizes["motion_module_resolutions"]),
     )
 
 

@@ -28,7 +28,7 @@ class Audio:
 class Pass:
     """One pass of `rows` x `frames` pictures, folded into the batch in this order (frames fastest).
 
-    embedding: (rows * frames, 4 * widths[0]) of the timestep
+    embedding: (rows, 4 * widths[0]) of the timestep
     tokens: (rows, T, D) shared by the frames of a row, or (rows * frames, T, D)
     token_scale: factor on the cross-attention to them
     banks, alone: stored positions, and the rows (rows,) that do not read them

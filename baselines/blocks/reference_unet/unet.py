@@ -39,11 +39,11 @@ class UNet(nn.Module):
         with_attention = sum(self.config.attention)
         return self.config.layers * with_attention, (self.config.layers + 1) * with_attention, 1
 
-    def embed(self, timestep: int | Tensor, rows: int, frames: int) -> Tensor:
-        """Timestep, one number or (rows,) -> (rows * frames, 4 * widths[0])."""
+    def embed(self, timestep: int | Tensor, rows: int) -> Tensor:
+        """Timestep, one number or (rows,) -> (rows, 4 * widths[0])."""
         weight = self.time_embedding.linear_1.weight
         steps = torch.as_tensor(timestep, device=weight.device).reshape(-1).expand(rows)
-        return self.time_embedding(self.time_proj(steps).to(weight.dtype)).repeat_interleave(frames, 0)
+        return self.time_embedding(self.time_proj(steps).to(weight.dtype))
 
     def body(self, x: Tensor, run: Pass, conditions: Sequence[Tensor] = ()) -> Tensor:
         """x (N, C, H, W) -> (N, widths[0], H, W). conditions: added after the first layer and each level down."""
@@ -89,7 +89,7 @@ class ReferenceUNet(UNet):
         run = Pass(
             rows=rows,
             frames=frames,
-            embedding=self.embed(timestep, rows, frames),
+            embedding=self.embed(timestep, rows),
             tokens=tokens,
             store=frozenset(blocks if fusion == "full" else blocks[down:]),
             last=self.last_slot(),
@@ -155,7 +155,7 @@ class DenoisingUNet(UNet):
         run = Pass(
             rows=rows,
             frames=frames,
-            embedding=self.embed(timestep, rows, frames),
+            embedding=self.embed(timestep, rows),
             tokens=tokens,
             token_scale=token_scale,
             banks=banks,
