@@ -44,7 +44,7 @@ SIZES = {
             heads=2,
             groups=8,
             token_dim=32,
-            motion=MotionConfig(heads=2, places=16, attentions=1),
+            motion=MotionConfig(heads=2, places=16, attentions=1, levels=(1, 2)),
         ),
         frame_size=64,
         locator_widths=(8, 16, 32),

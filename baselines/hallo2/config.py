@@ -51,7 +51,7 @@ SIZES = {
             heads=2,
             groups=8,
             token_dim=32,
-            motion=MotionConfig(heads=2, places=16, attentions=1),
+            motion=MotionConfig(heads=2, places=16, attentions=1, levels=(1, 2)),
             audio_dim=32,
         ),
         frame_size=64,

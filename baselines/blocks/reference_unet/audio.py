@@ -33,12 +33,12 @@ class AudioBlock(nn.Module):
         self.norm3 = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, masks: Tensor, audio: Audio) -> Tensor:
-        """x (N, L, C); masks (N or 1, 3, L) of this level."""
+        """x (N, L, C); masks (N or 1, 3, L) of this level; audio with tokens (N, T, D)."""
         own = self.norm1(x)
         x = x + attend(self.attn1, own, own)
-        own, tokens = self.norm2(x), audio.tokens.flatten(0, 1)
+        own = self.norm2(x)
         for index, region in enumerate(REGIONS):
-            heard = attend(getattr(self, f"attn2_{index}"), own, tokens) * masks[:, index, :, None]
+            heard = attend(getattr(self, f"attn2_{index}"), own, audio.tokens) * masks[:, index, :, None]
             gate = getattr(self, f"zero_conv_{region}")
             x = x + audio.scale[index] * F.linear(heard, gate.weight.flatten(1), gate.bias)  # 1 x 1 on positions
         return x + self.ff(self.norm3(x))

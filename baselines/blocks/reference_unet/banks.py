@@ -18,6 +18,10 @@ class Banks:
 
     entries: tuple[Tensor | None, ...]
 
+    @property
+    def rows(self) -> int:
+        return len(self.stored()[0])
+
     def portrait(self, slot: int) -> Tensor | None:
         """(R, L, C) of the portrait: what the self-attention of block `slot` reads."""
         entry = self.entries[slot]

@@ -50,6 +50,8 @@ class UNetConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.attention):
             raise ValueError(f"{len(self.widths)} widths, but attention is given for {len(self.attention)} levels")
+        if not any(self.attention):
+            raise ValueError("a level with attention is needed: that is where a portrait is seen")
         uneven = [width for width in self.widths if width % self.heads or width % self.groups]
         if uneven:
             raise ValueError(f"width {uneven[0]} is no multiple of {self.heads} heads and {self.groups} groups")

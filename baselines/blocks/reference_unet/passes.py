@@ -14,7 +14,7 @@ from baselines.blocks.reference_unet.banks import Banks
 class Audio:
     """Sound for Hallo's hierarchical audio attention.
 
-    tokens: (B, F, T, D), T tokens per frame
+    tokens: (B or 1, F, T, D), T tokens per frame; the blocks get (B * F, T, D)
     masks: per level (3, L) for all rows or (B, 3, L), L positions: where the whole frame, the face and the lips listen
     scale: weights of the three (the originals call them pose, face and lip weight)
     """
@@ -32,7 +32,7 @@ class Pass:
     tokens: (rows, T, D) shared by the frames of a row, or (rows * frames, T, D)
     token_scale: factor on the cross-attention to them
     banks, alone: stored positions, and the rows (rows,) that do not read them
-    store: slots that write their norm1 output to `written`; the pass may end after slot `last`
+    store: slots that write their norm1 output to `written`; the pass ends with slot `last`, of a reference pass
     """
 
     rows: int = 1
@@ -46,3 +46,8 @@ class Pass:
     store: frozenset[int] = frozenset()
     last: int | None = None
     written: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is stored that is to be stored."""
+        return self.last in self.written

@@ -68,8 +68,8 @@ class SpatialTransformer(nn.Module):
         y = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)  # (N, L, C)
         if self.slot in run.store:
             run.written[self.slot] = block.norm1(y)
-            if self.slot == run.last:
-                return x  # the rest of the pass would reach nothing that is stored
+            if run.ended:
+                return x
         stored = run.banks.portrait(self.slot) if run.banks is not None and self.slot is not None else None
         y = block(y, stored, run)
         return x + self.proj_out(y.transpose(1, 2).unflatten(2, x.shape[2:]))

@@ -106,6 +106,8 @@ class UpStage(Stage):
         """Takes its skips from the end of the list; doubles the side (not at level 0)."""
         for index, resnet in enumerate(self.resnets):
             x = self.attend(index, resnet(torch.cat((x, skips.pop()), 1), run.embedding), run)
+            if run.ended:
+                return x
         if self.upsamplers:
             x = self.upsamplers[0](x, output_size=skips[-1].shape[2:])
         return x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
@@ -59,14 +60,16 @@ class UNet(nn.Module):
         x = self.mid_block(x, run)
         for stage in self.up_blocks:
             x = stage(x, skips, run)
+            if run.ended:
+                break
         return x
 
 
 class ReferenceUNet(UNet):
     """Looks at a portrait, and where there are some at motion frames, once per clip (or per window of motion frames).
 
-    Of the last transformer only the first norm is used, so the parameters after it never get a gradient, as in the
-    originals: `unused_parameters` names them.
+    The pass ends where the last transformer has stored its input, so the parameters after it never get a gradient, as in
+    the originals: `unused_parameters` names them.
     """
 
     def forward(
@@ -90,7 +93,7 @@ class ReferenceUNet(UNet):
             rows=rows,
             frames=frames,
             embedding=self.embed(timestep, rows),
-            tokens=tokens,
+            tokens=None if tokens is None else fitting(tokens, rows, frames),
             store=frozenset(blocks if fusion == "full" else blocks[down:]),
             last=self.last_slot(),
         )
@@ -99,17 +102,19 @@ class ReferenceUNet(UNet):
         return Banks(tuple(None if entry is None else entry.unflatten(0, (rows, frames)) for entry in written))
 
     def last_slot(self) -> int:
-        """Of the transformer after which nothing is stored: the last on the way up, if level 0 has attention."""
+        """Of the last transformer on the way up: after it nothing is stored."""
         down, up, _ = self.blocks_by_stage()
         return down + up - 1
 
     def unused_parameters(self) -> set[str]:
-        """Names of the parameters that no bank depends on; they are in the published files."""
-        ((name, last),) = [
-            (name, module) for name, module in self.named_modules() if getattr(module, "slot", None) == self.last_slot()
-        ]
-        used = ("norm.", "proj_in.", "transformer_blocks.0.norm1.")
-        return {f"{name}.{key}" for key, _ in last.named_parameters() if not key.startswith(used)}
+        """Names of the parameters that no bank depends on; the published files have them all the same."""
+        stages = [index for index, stage in enumerate(self.up_blocks) if stage.attentions]
+        last = f"up_blocks.{stages[-1]}.attentions.{len(self.up_blocks[stages[-1]].attentions) - 1}."
+        used = tuple(last + key for key in ("norm.", "proj_in.", "transformer_blocks.0.norm1."))
+        after = tuple(f"up_blocks.{index}." for index in range(stages[-1] + 1, len(self.up_blocks)))
+        unused = (last, f"up_blocks.{stages[-1]}.upsamplers.", *after)
+        names = (name for name, _ in self.named_parameters())
+        return {name for name in names if name.startswith(unused) and not name.startswith(used)}
 
 
 class DenoisingUNet(UNet):
@@ -139,28 +144,28 @@ class DenoisingUNet(UNet):
 
         timestep: one for all rows, or (B,)
         banks: of `ReferenceUNet`, with B rows or one for all; None: no row reads any
-        tokens: of the cross-attention, (B, T, D) shared by the frames or (B, F, T, D) per frame
+        tokens: of the cross-attention, (B or 1, T, D) shared by the frames or (B or 1, F, T, D) per frame
         token_scale: factor on the cross-attention (EchoMimic's audio_feature_ratio)
-        audio: for a network with `audio_dim`
+        audio: for a network with `audio_dim`, one row or B
         condition: (B or 1, widths[0], F, h, w) added after the first layer; a sequence goes on with one tensor per
             level of the way down, in the width and size that the level hands on (AniPortrait's pose features)
         unconditional: (B,) bool, rows that attend to themselves only (classifier-free guidance, reference dropout)
 
-        Raises ValueError where a window, its motion frames included, exceeds the positional table.
+        Raises ValueError where rows do not fit, or a window with its motion frames exceeds the positional table.
         """
         rows, _, frames = latent.shape[:3]
-        if tokens is not None and tokens.dim() == 4:
-            tokens = tokens.flatten(0, 1)
+        if banks is not None and banks.rows not in (1, rows):
+            raise ValueError(f"banks of {banks.rows} rows do not fit a batch of {rows}")
         conditions = [condition] if isinstance(condition, Tensor) else list(condition)
         run = Pass(
             rows=rows,
             frames=frames,
             embedding=self.embed(timestep, rows),
-            tokens=tokens,
+            tokens=None if tokens is None else fitting(tokens, rows, frames),
             token_scale=token_scale,
             banks=banks,
             alone=unconditional,
-            audio=audio,
+            audio=None if audio is None else replace(audio, tokens=fitting(audio.tokens, rows, frames)),
         )
         x = self.body(fold(latent), run, [fold(value.expand(rows, -1, -1, -1, -1)) for value in conditions])
         x = self.conv_out(F.silu(self.conv_norm_out(x)))
@@ -170,6 +175,14 @@ class DenoisingUNet(UNet):
 def fold(x: Tensor) -> Tensor:
     """(B, C, F, H, W) -> (B * F, C, H, W)."""
     return x.transpose(1, 2).flatten(0, 1)
+
+
+def fitting(tokens: Tensor, rows: int, frames: int) -> Tensor:
+    """(rows, T, D) as it is, (rows, frames, T, D) -> (rows * frames, T, D), one row repeated for all."""
+    wanted = (rows,) if tokens.dim() == 3 else (rows, frames)
+    if tokens.shape[0] not in (1, rows) or tokens.shape[1 : len(wanted)] != wanted[1:]:
+        raise ValueError(f"tokens of shape {tuple(tokens.shape)} do not fit {rows} rows of {frames} frames")
+    return tokens.expand(rows, *tokens.shape[1:]).flatten(0, len(wanted) - 1)
 
 
 def guided(v: Tensor, scale: float) -> Tensor:
