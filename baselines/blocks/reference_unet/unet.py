@@ -68,8 +68,8 @@ class UNet(nn.Module):
 class ReferenceUNet(UNet):
     """Looks at a portrait, and where there are some at motion frames, once per clip (or per window of motion frames).
 
-    The pass ends where the last transformer has stored its input, so the parameters after it never get a gradient, as in
-    the originals: `unused_parameters` names them.
+    The pass ends where the last transformer has stored its input: the parameters after it never get a gradient, as in
+    the originals (`unused_parameters`).
     """
 
     def forward(
@@ -167,7 +167,7 @@ class DenoisingUNet(UNet):
             alone=unconditional,
             audio=None if audio is None else replace(audio, tokens=fitting(audio.tokens, rows, frames)),
         )
-        x = self.body(fold(latent), run, [fold(value.expand(rows, -1, -1, -1, -1)) for value in conditions])
+        x = self.body(fold(latent), run, [folded_condition(value, rows, frames) for value in conditions])
         x = self.conv_out(F.silu(self.conv_norm_out(x)))
         return x.unflatten(0, (rows, frames)).transpose(1, 2)
 
@@ -175,6 +175,13 @@ class DenoisingUNet(UNet):
 def fold(x: Tensor) -> Tensor:
     """(B, C, F, H, W) -> (B * F, C, H, W)."""
     return x.transpose(1, 2).flatten(0, 1)
+
+
+def folded_condition(x: Tensor, rows: int, frames: int) -> Tensor:
+    """(rows or 1, C, frames, H, W) -> (rows * frames, C, H, W)."""
+    if len(x) not in (1, rows) or x.shape[2] != frames:
+        raise ValueError(f"a condition of shape {tuple(x.shape)} does not fit {rows} rows of {frames} frames")
+    return fold(x.expand(rows, -1, -1, -1, -1))
 
 
 def fitting(tokens: Tensor, rows: int, frames: int) -> Tensor:
