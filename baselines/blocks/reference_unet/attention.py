@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
@@ -42,25 +44,22 @@ def attend_with_stored(attention: Attention, x: Tensor, stored: Tensor, alone: T
     x (B * F, L, C): B rows of F frames; stored (B or 1, K, C): read by every frame of its row; alone (B,) bool: rows
     that attend to themselves only.
     """
-    rows = x.shape[0] if alone is None else len(alone)
     query = split(attention, attention.to_q(x))
     keys, values = project(attention, x)
-    extra = project(attention, stored)
+    stored_pair = project(attention, stored)
     if alone is None or not alone.any():
-        return join(attention, _with_stored(query, keys, values, extra))
+        return join(attention, _with_stored(query, keys, values, stored_pair))
+    frames = len(x) // len(alone)
     made = torch.empty_like(query)
-    by_row = [part.unflatten(0, (rows, -1)) for part in (made, query, keys, values)]
-    target, query, keys, values = by_row  # (B, F, heads, L, C / heads)
-    target[alone] = F.scaled_dot_product_attention(query[alone], keys[alone], values[alone])
-    reads = ~alone
-    if reads.any():
-        extra = tuple(part if len(part) == 1 else part[reads] for part in extra)
-        picked = [part[reads].flatten(0, 1) for part in (query, keys, values)]
-        target[reads] = _with_stored(*picked, extra).unflatten(0, (-1, x.shape[0] // rows))
-    return join(attention, target.flatten(0, 1))
+    apart = alone.repeat_interleave(frames)
+    made[apart] = F.scaled_dot_product_attention(query[apart], keys[apart], values[apart])
+    if not alone.all():
+        pair = [part if len(part) == 1 else part[~alone] for part in stored_pair]
+        made[~apart] = _with_stored(query[~apart], keys[~apart], values[~apart], pair)
+    return join(attention, made)
 
 
-def _with_stored(query: Tensor, keys: Tensor, values: Tensor, extra: tuple[Tensor, Tensor]) -> Tensor:
+def _with_stored(query: Tensor, keys: Tensor, values: Tensor, extra: Sequence[Tensor]) -> Tensor:
     """Scaled dot products of (N, heads, L, d) with own and `extra` (M, heads, K, d) keys, M a divisor of N."""
     repeats = len(query) // len(extra[0])
     extra_keys, extra_values = (part.repeat_interleave(repeats, 0) for part in extra)

@@ -18,16 +18,13 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.attn1 = make(width, heads)
         self.norm1 = nn.LayerNorm(width)
-        if token_dim is not None:
-            self.attn2 = make(width, heads, token_dim)
-            self.norm2 = nn.LayerNorm(width)
-        else:
-            self.attn2 = None
+        self.attn2 = None if token_dim is None else make(width, heads, token_dim)
+        self.norm2 = None if token_dim is None else nn.LayerNorm(width)
         self.ff = FeedForward(width, activation_fn="geglu")
         self.norm3 = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, stored: Tensor | None, run: Pass) -> Tensor:
-        """x (N, L, C), `stored` its norm1 output with what else it reads: see `SpatialTransformer`."""
+        """x (N, L, C); stored (B or 1, K, C): what the self-attention reads besides its own positions."""
         own = self.norm1(x)
         x = x + (
             attend(self.attn1, own, own) if stored is None else attend_with_stored(self.attn1, own, stored, run.alone)
