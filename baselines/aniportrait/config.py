@@ -35,7 +35,7 @@ SIZES = {
     "official": Config(UNetConfig(motion=MotionConfig())),
     "mini": Config(
         UNetConfig(
-            widths=(16, 32, 64),
+            widths=(32, 48, 64),
             attention=(False, True, True),
             layers=1,
             heads=2,

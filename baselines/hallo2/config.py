@@ -45,7 +45,7 @@ SIZES = {
     "official": Config(UNetConfig(motion=MotionConfig(), audio_dim=768)),
     "mini": Config(
         UNetConfig(
-            widths=(16, 32, 64),
+            widths=(32, 48, 64),
             attention=(False, True, True),
             layers=1,
             heads=2,

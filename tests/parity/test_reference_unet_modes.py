@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
-from types import ModuleType
 
 import pytest
 import torch
@@ -12,25 +10,24 @@ from torch import Tensor, nn
 
 from baselines.blocks.reference_unet import Audio
 from tests.parity.modes import _reference_unet as modes
-from tests.unit.reference_unet_samples import EXACT, METHODS, TINY, normal, randomised
+from tests.unit.reference_unet_samples import EXACT, METHODS, networks, normal
 
 
 @pytest.mark.parametrize("fusion", ("full", "midup"))
 @pytest.mark.parametrize("method", METHODS)
 def test_guidance_is_two_separate_passes(method: str, fusion: str) -> None:
     """Mode `cfg` against plain passes of each row: nothing in the unconditional one, everything in the other."""
-    ours = import_module(f"tests.parity.modes.{method}")
-    networks, inputs = small(ours, method)
+    made, inputs = networks(method), inputs_of(method)
     params = {
         "timestep": 601, "fusion_blocks": fusion, "num_frames": 2, "guidance_scale": None, "batch": 1,
         "classifier_free_guidance": False, "motion_scale": [0.5, 1.0, 2.0], "mask_order": ["lip", "full", "face"],
         "mask_sizes": [64, 16], "audio_feature_ratio": 3.0,
     }  # fmt: skip
     with torch.inference_mode():
-        plain, banks = run(ours, networks, inputs, params, "plain")
+        plain, banks = run(method, made, inputs, params, "plain")
         guiding = params | {"classifier_free_guidance": True, "guidance_scale": 3.5, "batch": 2}
-        both, _ = run(ours, networks, inputs, guiding, "cfg")
-        nothing = silent(networks, inputs, params, method)
+        both, _ = run(method, made, inputs, guiding, "cfg")
+        nothing = silent(made, inputs, params, method)
     torch.testing.assert_close(both["v"][1:], plain["v"], **EXACT)
     torch.testing.assert_close(both["v"][:1], nothing, **EXACT)
     torch.testing.assert_close(both["v_guided"], nothing + 3.5 * (plain["v"] - nothing), rtol=1e-3, atol=1e-4)
@@ -38,53 +35,49 @@ def test_guidance_is_two_separate_passes(method: str, fusion: str) -> None:
     assert len(banks) == (4 if fusion == "full" else 3)
 
 
-def small(ours: ModuleType, method: str) -> tuple[dict[str, nn.Module], dict[str, Tensor]]:
-    config = import_module(f"baselines.{method}.config")
-    unet = replace(TINY, audio_dim=5 if method == "hallo2" else None)
-    sizes = {
-        "hallo2": {"locator_widths": (4, 4), "embedding_dim": 6, "audio_layers": 1, "audio_channels": 4,
-                   "audio_hidden": 6, "audio_tokens": 3},
-        "aniportrait": {"guider_widths": (4, 4), "guider_heads": 2, "guider_head_dim": 4},
-        "echomimic": {"locator_widths": (4, 4)},
-    }[method]  # fmt: skip
-    networks = config.build(config.Config(unet, **sizes))
-    inputs = {
-        "ref_latent": normal(0, 1, 3, 8, 8), "latent": normal(1, 1, 3, 2, 8, 8), "embedding": normal(2, 1, 6),
-        "tokens": normal(3, 1, 1, 5), "features": normal(4, 1, 2, 5, 1, 4), "audio_tokens": normal(5, 1, 2, 4, 5),
+def inputs_of(method: str) -> dict[str, Tensor]:
+    """All that the modes ask for by name."""
+    return {
+        "ref_latent": normal(0, 1, 3, 8, 8),
+        "latent": normal(1, 1, 3, 2, 8, 8),
+        "embedding": normal(2, 1, 6),
+        "tokens": normal(3, 1, 1, 5),
+        "features": normal(4, 1, 2, 5, 1, 4),
+        "audio_tokens": normal(5, 1, 2, 4, 5),
         "condition": normal(6, 1, 1 if method == "echomimic" else 3, 2, 16, 16),
-        "reference": normal(7, 1, 3, 16, 16), "mask": normal(8, 2, 3, 64),
-    }  # fmt: skip
-    return {name: randomised(network, seed) for seed, (name, network) in enumerate(networks.items())}, inputs
+        "reference": normal(7, 1, 3, 16, 16),
+        "mask": normal(8, 2, 3, 64),
+    }
 
 
 def run(
-    ours: ModuleType, networks: dict[str, nn.Module], inputs: dict[str, Tensor], params: dict, mode: str
+    method: str, made: dict[str, nn.Module], inputs: dict[str, Tensor], params: dict, mode: str
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The cases that come before `mode`, then it: its fields and the stored banks."""
-    once = params | {"batch": 1}  # conditions and tokens are doubled later, AniPortrait's drawing may be here
+    ours = import_module(f"tests.parity.modes.{method}")
+    doubled = params if method == "aniportrait" else params | {"batch": 1}  # the other two double conditions later
     uses = {
-        name: ours.MODES[name](networks, inputs, {}, once if "face_locator" in networks else params, {})
+        name: ours.MODES[name](made, inputs, {}, doubled, {})
         for name in ("image_tokens", "audio_tokens", "condition")
         if name in ours.MODES
     }
-    doubled_banks = params["classifier_free_guidance"] and "imageproj" in networks or "pose_guider" in networks
-    params_of_reference = params | {"timestep": 0, "batch": params["batch"] if doubled_banks else 1}
-    uses["reference"] = ours.MODES["reference"](networks, inputs, uses, params_of_reference, {})
-    return ours.MODES[mode](networks, inputs, uses, params, {}), uses["reference"]
+    of_reference = {"timestep": 0, "batch": 1 if method == "echomimic" else params["batch"]}
+    uses["reference"] = ours.MODES["reference"](made, inputs, uses, params | of_reference, {})
+    return ours.MODES[mode](made, inputs, uses, params, {}), uses["reference"]
 
 
-def silent(networks: dict[str, nn.Module], inputs: dict[str, Tensor], params: dict, method: str) -> Tensor:
+def silent(made: dict[str, nn.Module], inputs: dict[str, Tensor], params: dict, method: str) -> Tensor:
     """The unconditional row on its own, without banks."""
-    denoising, latent = networks["denoising_unet"], inputs["latent"]
+    denoising, latent = made["denoising_unet"], inputs["latent"]
     if method == "hallo2":
-        tokens = networks["imageproj"](torch.zeros_like(inputs["embedding"]))
+        tokens = made["imageproj"](torch.zeros_like(inputs["embedding"]))
         masks = [mask[[1, 2, 0], :size] for mask, size in zip(inputs["mask"], params["mask_sizes"])]
         sound = torch.zeros(1, 2, 3, 5)
         return denoising(latent, 601, tokens=tokens, audio=Audio(sound, masks, (0.5, 1.0, 2.0)))
     if method == "aniportrait":
-        features = networks["pose_guider"](inputs["condition"])
+        features = made["pose_guider"](inputs["condition"])
         return denoising(latent, 601, tokens=torch.zeros(1, 1, 5), condition=features)
-    features = networks["face_locator"](inputs["condition"])
+    features = made["face_locator"](inputs["condition"])
     return denoising(latent, 601, tokens=torch.zeros(1, 2, 4, 5), token_scale=3.0, condition=features)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from baselines.blocks.reference_unet import MotionConfig, UNetConfig
+from baselines.aniportrait.pose_guider import PoseGuider
+from baselines.blocks.reference_unet import DenoisingUNet, MotionConfig, ReferenceUNet, UNetConfig
+from baselines.blocks.reference_unet.locator import FaceLocator
+from baselines.blocks.reference_unet.projections import AudioProjection, ImageProjection
 
 METHODS = ("hallo2", "aniportrait", "echomimic")
 PLACES = 6
@@ -28,3 +33,20 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
 
 def normal(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def networks(method: str) -> dict[str, nn.Module]:
+    """Of a method, for frames twice the side of their latents; named as in its key lists."""
+    unet = replace(TINY, audio_dim=5) if method == "hallo2" else TINY
+    made: dict[str, nn.Module] = {
+        "reference_unet": ReferenceUNet(unet.reference(**({"token_dim": None} if method == "echomimic" else {}))),
+        "denoising_unet": DenoisingUNet(unet),
+    }
+    if method == "aniportrait":
+        made["pose_guider"] = PoseGuider(unet.widths, (4, 4), heads=2, head_dim=4, groups=4)
+    else:
+        made["face_locator"] = FaceLocator(1 if method == "echomimic" else 3, (4, 4), unet.widths[0])
+    if method == "hallo2":
+        made["imageproj"] = ImageProjection(embedding_dim=6, width=5, tokens=4)
+        made["audioproj"] = AudioProjection(features=5 * 1 * 4, hidden=6, width=5, tokens=3)
+    return {name: randomised(network, seed) for seed, (name, network) in enumerate(made.items())}

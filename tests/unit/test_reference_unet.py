@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from baselines.blocks.reference_unet import (
 )
 from baselines.blocks.reference_unet.motion import TemporalTransformer
 from tests.parity.check import FIXTURES, differing_keys, read, read_keys
-from tests.unit.reference_unet_samples import EXACT, METHODS, PLACES, SIDE, TINY, normal, randomised
+from tests.unit.reference_unet_samples import EXACT, METHODS, PLACES, SIDE, TINY, networks, normal, randomised
 
 
 @pytest.fixture(autouse=True)
@@ -54,68 +55,59 @@ def row(banks: Banks, index: int) -> Banks:
 @pytest.mark.parametrize("method", METHODS)
 def test_official_size_has_the_published_keys_and_shapes(method: str) -> None:
     config = import_module(f"baselines.{method}.config")
-    with torch.device("meta"):
-        networks = config.build(config.SIZES["official"])
     keys = read_keys(FIXTURES / f"{method}.full.keys.txt")
-    assert networks.keys() == keys.keys()
-    assert differing_keys(networks, keys) == []
+    with torch.device("meta"):
+        built = config.build(config.SIZES["official"])
+    assert differing_keys({name: built[name] for name in keys}, keys) == []
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_reach_every_parameter(method: str) -> None:
-    """But those after the last bank of the reference U-Net. AniPortrait's single token leaves its queries no choice,
-    so it gets two here."""
-    config = import_module(f"baselines.{method}.config")
-    sizes = config.SIZES["mini"]
-    networks = {name: randomised(network, seed) for seed, (name, network) in enumerate(config.build(sizes).items())}
-    prediction = PASSES[method](networks, sizes, frames=3)
-    prediction.square().mean().backward()
-    unused = networks["reference_unet"].unused_parameters()
-    assert unused
-    for name, network in networks.items():
-        silent = {key for key, value in network.named_parameters() if value.grad is None or not value.grad.any()}
-        assert silent == (unused if name == "reference_unet" else set()), name
+    """But those after the last bank of the reference U-Net. Two image tokens: a single one leaves queries no choice."""
+    made = networks(method)
+    banks, given = CALLS[method](made)
+    made["denoising_unet"](normal(0, 1, 3, 3, SIDE, SIDE), 300, banks, **given).square().mean().backward()
+    for name, network in made.items():
+        assert silent(network) == (network.unused_parameters() if name == "reference_unet" else set()), name
 
 
-def pass_of_hallo2(networks: dict[str, nn.Module], config: object, frames: int) -> Tensor:
-    side = config.latent_size
-    tokens = networks["imageproj"](normal(0, 1, config.embedding_dim))
-    features = normal(1, 1, frames, config.audio_window, config.audio_layers, config.audio_channels)
-    masks = [normal(level, 3, (side >> level) ** 2).abs() for level in range(len(config.denoising.widths))]
-    return networks["denoising_unet"](
-        normal(2, 1, 4, frames, side, side), 300,
-        networks["reference_unet"](normal(3, 1, 1 + config.motion_frames, 4, side, side), tokens),
-        tokens=tokens,
-        audio=Audio(networks["audioproj"](features), masks),
-        condition=networks["face_locator"](normal(4, 1, 3, frames, config.frame_size, config.frame_size)),
-    )  # fmt: skip
+@pytest.mark.parametrize("attention", [(True, False), (False, True), (True, True)])
+def test_unused_parameters_are_those_after_the_last_bank(attention: tuple[bool, bool]) -> None:
+    reference = randomised(ReferenceUNet(replace(TINY, attention=attention).reference()))
+    banks = reference(normal(0, 1, 3, SIDE, SIDE), normal(1, 1, 2, 5))
+    sum(entry.square().sum() for entry in banks.stored()).backward()
+    assert silent(reference) == reference.unused_parameters() != set()
 
 
-def pass_of_aniportrait(networks: dict[str, nn.Module], config: object, frames: int) -> Tensor:
-    side, tokens = config.latent_size, normal(0, 1, 2, config.denoising.token_dim)
-    return networks["denoising_unet"](
-        normal(2, 1, 4, frames, side, side), 300,
-        networks["reference_unet"](normal(3, 1, 4, side, side), tokens),
-        tokens=tokens,
-        condition=networks["pose_guider"](normal(4, 1, 3, frames, config.frame_size, config.frame_size)),
-    )  # fmt: skip
+def silent(network: nn.Module) -> set[str]:
+    """Names of the parameters that got no gradient."""
+    return {key for key, value in network.named_parameters() if value.grad is None or not value.grad.any()}
 
 
-def pass_of_echomimic(networks: dict[str, nn.Module], config: object, frames: int) -> Tensor:
-    side = config.latent_size
-    return networks["denoising_unet"](
-        normal(2, 1, 4, frames, side, side), 300,
-        networks["reference_unet"](normal(3, 1, 4, side, side)),
-        tokens=normal(0, 1, frames, config.audio_tokens, config.denoising.token_dim),
-        token_scale=config.audio_feature_ratio,
-        condition=networks["face_locator"](normal(4, 1, 1, frames, config.frame_size, config.frame_size)),
-    )  # fmt: skip
+def call_of_hallo2(made: dict[str, nn.Module]) -> tuple[Banks, dict[str, Any]]:
+    tokens = made["imageproj"](normal(1, 1, 6))
+    with_two_motion_frames = made["reference_unet"](normal(2, 1, 3, 3, SIDE, SIDE), tokens)
+    audio = Audio(made["audioproj"](normal(3, 1, 3, 5, 1, 4)), masks_of(4))
+    condition = made["face_locator"](normal(5, 1, 3, 3, 2 * SIDE, 2 * SIDE))
+    return with_two_motion_frames, {"tokens": tokens, "audio": audio, "condition": condition}
 
 
-PASSES: dict[str, Callable[..., Tensor]] = {
-    "hallo2": pass_of_hallo2,
-    "aniportrait": pass_of_aniportrait,
-    "echomimic": pass_of_echomimic,
+def call_of_aniportrait(made: dict[str, nn.Module]) -> tuple[Banks, dict[str, Any]]:
+    tokens = normal(1, 1, 2, 5)
+    features = made["pose_guider"](normal(5, 1, 3, 3, 2 * SIDE, 2 * SIDE))
+    return made["reference_unet"](normal(2, 1, 3, SIDE, SIDE), tokens), {"tokens": tokens, "condition": features}
+
+
+def call_of_echomimic(made: dict[str, nn.Module]) -> tuple[Banks, dict[str, Any]]:
+    condition = made["face_locator"](normal(5, 1, 1, 3, 2 * SIDE, 2 * SIDE))
+    sound = {"tokens": normal(1, 1, 3, 4, 5), "token_scale": 3.0}
+    return made["reference_unet"](normal(2, 1, 3, SIDE, SIDE)), sound | {"condition": condition}
+
+
+CALLS: dict[str, Callable[[dict[str, nn.Module]], tuple[Banks, dict[str, Any]]]] = {
+    "hallo2": call_of_hallo2,
+    "aniportrait": call_of_aniportrait,
+    "echomimic": call_of_echomimic,
 }
 
 

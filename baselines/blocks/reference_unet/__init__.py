@@ -16,7 +16,8 @@ With classifier-free guidance the batch is doubled, unconditional rows first; th
     v = guided(v, scale=3.5)
 
 Banks are plain tensors: windows and steps use them again and again, gradients run through them, and banks of one row
-serve every row of a batch. Rows never influence each other.
+serve every row of a batch. Rows never influence each other. Where a reference pass sees a portrait and motion frames,
+(R, S, C, h, w), the motion frames come before the window in the motion modules (Hallo2); `Audio` brings its sound.
 """
 
 from __future__ import annotations
