@@ -26,6 +26,7 @@ rule reproduce_all:
         tables("<results>/tables/{table}.tsv"),
         figures("<reports>/figures/{figure}.png"),
         "<reports>/tables.md",
+        "<reports>/audit.md",
         "<results>/tables/summary.json",
 
 

@@ -1,6 +1,7 @@
 """Fetch or check one data set or network; DVC and Snakemake call the same line.
 
     python data/fetch.py portraits-mini-street      checks the shipped files against their sha256
+    python data/fetch.py hdtf                       fetches what is not here yet (semo/corpora)
     python data/fetch.py --weight yunet             finds it in a mirror folder or downloads it
 
 Writes `fetched.json` beside the files once everything is right; otherwise one sentence and exit code 2.
@@ -13,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 
+from semo.corpora import Options, recipe
 from semo.datasets import DATASETS_FILE, PROJECT, Dataset, candidates, read_dataset
 from semo.errors import DatasetError, MediaError
 from semo.prepare import file_sha256
@@ -20,13 +22,22 @@ from semo.progress import progress
 from semo.registry import STORE, WEIGHTS_FILE, fetch_weight, locate, read_weight
 from semo.video_writer import replaced_when_complete
 
+NOTHING_SPECIAL = Options()
 
-def check_dataset(dataset: Dataset, out: Path) -> dict:
-    """Check that a data set is here and whole, and record it in `out/<id>/fetched.json`. Raises DatasetError."""
+
+def check_dataset(dataset: Dataset, out: Path, options: Options = NOTHING_SPECIAL) -> dict:
+    """Fetch a data set, or check that it is here and whole; record it in `out/<id>/fetched.json`.
+
+    Raises DatasetError.
+    """
+    if dataset.source == "fetched" and not dataset.enabled:
+        raise DatasetError(f"data set {dataset.id} is not enabled: it would be fetched from {dataset.page} into "
+                           f"{dataset.path} ({dataset.licence}); set enabled: true in workflow/config/datasets.yaml")
     if dataset.source == "restricted" and not dataset.enabled:
         raise DatasetError(f"data set {dataset.id} may not be passed on: obtain it from {dataset.page} under its terms "
-                           f"({dataset.licence}), place its videos in {dataset.path} and set enabled: true in "
+                           f"({dataset.licence}), place its videos in {dataset.path}, and set enabled: true in "
                            "workflow/config/datasets.yaml")
+    obtained = recipe(dataset.recipe).obtain(dataset, out / dataset.id, options) if dataset.recipe else {}
     found, pairs, refused = candidates(dataset)
     if dataset.source == "shipped":
         with progress(len(found) + len(pairs), "files", f"check {dataset.id}") as bar:
@@ -38,7 +49,7 @@ def check_dataset(dataset: Dataset, out: Path) -> dict:
                     raise DatasetError(f"{item.file}: differs from the shipped file; restore it with git")
                 bar.advance()
     record = {"dataset": dataset.id, "source": dataset.source, "licence": dataset.licence, "clips": len(found),
-              "pairs": len(pairs), "refused": len(refused)}
+              "pairs": len(pairs), "refused": len(refused), "splits": dataset.splits, **obtained}
     with replaced_when_complete(out / dataset.id / "fetched.json") as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n")
     (out / dataset.id / "absent.json").unlink(missing_ok=True)
@@ -71,6 +82,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--datasets", type=Path, default=DATASETS_FILE, help="table of data sets")
     parser.add_argument("--weights", type=Path, default=WEIGHTS_FILE, help="table of networks")
     parser.add_argument("--out", type=Path, help="folder for what is fetched (data/raw or data/weights)")
+    parser.add_argument("--retry", action="store_true", help="try again what an earlier run found to be gone")
+    parser.add_argument("--accept-missing", action="store_true",
+                        help="what cannot be downloaded this time is recorded as unavailable and done without")
     parser.add_argument("--if-enabled", action="store_true",
                         help="leave a note instead of an error for a data set that is not enabled, and for a network "
                              "that no folder has: nothing is downloaded")
@@ -88,10 +102,15 @@ def main(arguments: list[str] | None = None) -> None:
             dataset = read_dataset(options.dataset, options.datasets, options.path)
             if options.if_enabled and not dataset.enabled:
                 return note_absence(options.out or PROJECT / "data" / "raw", dataset.id, "not enabled")
-            record = check_dataset(dataset, options.out or PROJECT / "data" / "raw")
-            print(f"{dataset.id}: {record['clips']} clips, {record['pairs']} cross pairs")
+            record = check_dataset(dataset, options.out or PROJECT / "data" / "raw",
+                                   Options(options.retry, options.accept_missing))
+            gone = f", {record['unavailable']} videos unavailable" if record.get("unavailable") else ""
+            print(f"{dataset.id}: {record['clips']} clips, {record['pairs']} cross pairs{gone}")
     except (DatasetError, MediaError) as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        print(f"error: {error.filename or options.out}: {error.strerror}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

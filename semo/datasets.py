@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,8 +20,20 @@ from semo.errors import DatasetError
 PROJECT = Path(__file__).resolve().parent.parent
 DATASETS_FILE = PROJECT / "workflow" / "config" / "datasets.yaml"
 WHERE_PRESENT = "where-present"  # value of `enabled`: only where the folder is there
-SOURCES = ("shipped", "folder", "restricted")
+SOURCES = ("shipped", "folder", "fetched", "restricted")
 VIDEO_SUFFIXES = frozenset(".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split())
+
+
+@dataclass(frozen=True)
+class SoundLimits:
+    """Key `sound` of an entry: what the sound of a clip must be; else the clip is kept without it (`semo.speech`).
+
+    `min_snr` in dB, `min_speech` the share of the clip in which somebody speaks; `vad`: energy | silero.
+    """
+
+    min_snr: float = 8.0
+    min_speech: float = 0.25
+    vad: str = "energy"
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,9 @@ class Dataset:
     identity: str | None = None
     identity_column: str = "identity"
     split: dict = field(default_factory=dict)
+    splits: dict = field(default_factory=dict)
+    recipe: str | None = None
+    sound: SoundLimits | None = None
     max_seconds: float = 10.0
     min_frames: int = 25
     require_audio: bool = False
@@ -57,8 +73,26 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A published square crop in pixels of a picture with `lines` rows; None: in the file's own pixels."""
+
+    x: int
+    y: int
+    size: int
+    lines: int | None = None
+
+    def at(self, height: int) -> tuple[int, int, int]:
+        """The crop (x, y, size) in a picture of `height` rows."""
+        scale = height / self.lines if self.lines else 1.0
+        return round(self.x * scale), round(self.y * scale), max(1, round(self.size * scale))
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """A stretch of a source file that should become a clip. `frames` None: as many as the data set allows."""
+    """A stretch of a source file that should become a clip. `frames` None: as many as the data set allows.
+
+    `sha256` is that of a shipped file, where any difference is an error; `source_sha256` what a split file states.
+    """
 
     clip: str
     identity: str
@@ -69,6 +103,13 @@ class Candidate:
     frames: int | None = None
     sha256: str | None = None
     truth: Path | None = None
+    window: Window | None = None
+    source_sha256: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The file, and from which second on where it is not its beginning."""
+        return f"{self.relative} from {self.start:g} s" if self.start else self.relative
 
 
 @dataclass(frozen=True)
@@ -91,7 +132,7 @@ def read_dataset(name: str, file: Path = DATASETS_FILE, path: str | None = None)
         raise DatasetError(f"{file}: cannot be read as a table of data sets ({reason})") from error
     if name not in entries:
         raise DatasetError(f"{file}: has no data set {name!r}; it has {', '.join(entries) or 'none'}")
-    entry = dict(entries[name]) | ({"path": path, "enabled": True} if path else {})
+    entry: dict[str, Any] = dict(entries[name]) | ({"path": path, "enabled": True} if path else {})
     known = {f.name for f in fields(Dataset)} - {"id"}
     for key in entry:
         if key not in known:
@@ -108,8 +149,20 @@ def read_dataset(name: str, file: Path = DATASETS_FILE, path: str | None = None)
             re.compile(entry.get(key) or "")
         except re.error as error:
             raise DatasetError(f"{file}: data set {name}: {key} is no regular expression ({error})") from error
-    dataset = Dataset(id=name, **{"subset": name} | entry)
+    if isinstance(entry.get("sound"), dict):
+        entry["sound"] = _sound_limits(entry["sound"], f"{file}: data set {name}")
+    if entry.get("splits") and not entry["splits"].get("file"):
+        raise DatasetError(f"{file}: data set {name}: splits lacks the key 'file'")
+    dataset = Dataset(**{"id": name, "subset": name} | entry)
     return replace(dataset, enabled=_present(dataset.path)) if dataset.enabled == WHERE_PRESENT else dataset
+
+
+def _sound_limits(entry: dict, where: str) -> SoundLimits:
+    known = [f.name for f in fields(SoundLimits)]
+    for key in entry:
+        if key not in known:
+            raise DatasetError(f"{where}: sound has an unknown key {key!r}; known: {', '.join(known)}")
+    return SoundLimits(**entry)
 
 
 def _present(path: str) -> bool:
@@ -124,8 +177,21 @@ def candidates(dataset: Dataset) -> tuple[list[Candidate], list[CandidatePair], 
         raise DatasetError(f"data set {dataset.id}: the folder {dataset.folder} does not exist{page}")
     if dataset.source == "shipped":
         return (*_shipped(dataset), [])
-    found, refused = _folder(dataset)
+    if dataset.splits:
+        from semo.splits import listed
+
+        found, refused = listed(dataset)
+    else:
+        found, refused = _folder(dataset)
     return found, [], refused
+
+
+def video_files(dataset: Dataset) -> dict[str, None]:
+    """Paths of all videos below the data set's folder that its `files` matches, sorted; hidden ones are left out."""
+    folder = dataset.folder
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if _is_video(path.name) and path.is_file())
+    return dict.fromkeys(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)
+                         and re.search(dataset.files, name.as_posix()))
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
@@ -163,12 +229,10 @@ def _folder(dataset: Dataset) -> tuple[list[Candidate], list[Refusal]]:
     folder = dataset.folder
     refused: list[Refusal] = []
     if dataset.clip_list:
-        rows = [row for row in _rows(folder / dataset.clip_list, ("file",)) if _is_video(row["file"])]
+        rows = [row for row in _rows(folder / dataset.clip_list, ("file",))
+                if _is_video(row["file"]) and re.search(dataset.files, row["file"])]
     else:
-        files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        rows = [{"file": path.as_posix()} for path in sorted(files)
-                if _is_video(path.name) and not any(part.startswith(".") for part in path.parts)]
-    rows = [row for row in rows if re.search(dataset.files, row["file"])]
+        rows = [{"file": name} for name in video_files(dataset)]
     if not rows:
         matching = f" whose path matches {dataset.files}" if dataset.files else ""
         raise DatasetError(f"data set {dataset.id}: {folder} holds no videos{matching}")
@@ -213,9 +277,14 @@ def _identity(dataset: Dataset, row: dict[str, str]) -> str:
     return groups[0]
 
 
+def plain_slug(text: str) -> str:
+    """Lower-case letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()
+
+
 def _slugs(identities: set[str]) -> dict[str, str]:
     """Short names for ids and files: letters, digits and hyphens, unique."""
-    plain = {identity: re.sub(r"[^A-Za-z0-9]+", "-", identity).strip("-").lower() for identity in identities}
+    plain = {identity: plain_slug(identity) for identity in identities}
     clashing = {slug for slug, times in Counter(plain.values()).items() if not slug or times > 1}
     return {identity: f"{slug}-{_hash(identity)[:6]}".lstrip("-") if slug in clashing else slug
             for identity, slug in plain.items()}

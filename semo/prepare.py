@@ -9,25 +9,30 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from semo.clips import Clip, CrossPair, Refusal, write_table
-from semo.datasets import DATASETS_FILE, Candidate, CandidatePair, Dataset, candidates, read_dataset
-from semo.detect import Detector, Face, follow_largest, make_detector, square_crop
+from semo.corpora.lock import exclusive
+from semo.datasets import DATASETS_FILE, Candidate, CandidatePair, Dataset, SoundLimits, candidates, read_dataset
+from semo.detect import WORKING_SIDE, Detector, Face, follow_largest, make_detector, square_crop
 from semo.errors import DatasetError, MediaError, WriteError
 from semo.media import FPS, MediaInfo, iter_frames, probe, read_audio, write_lossless
 from semo.pictures import SQUARE, centre_square, crop_resize
 from semo.progress import progress
+from semo.speech import Activity, make_activity, objection
 from semo.video_writer import replaced_when_complete
 
 LOOKS = 12          # frames of a clip in which the face is searched
@@ -44,8 +49,18 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=4096)
+def _unchanged_sha256(path: Path, size: int, modified: int) -> str:
+    """`file_sha256`, once for a file that many clips are cut from."""
+    return file_sha256(path)
+
+
 class Preparation:
-    """Prepares the clips of one data set into `out`. Raises DatasetError or WriteError; single clips are refused."""
+    """Prepares the clips of one data set into `out`. Raises DatasetError or WriteError; single clips are refused.
+
+    One run at a time works on `out`. Sound that fails the data set's `sound` limits is refused alone: its clip stays,
+    without sound, so that it trains the motion encoder and decoder but not the motion generator.
+    """
 
     def __init__(self, dataset: Dataset, frame_size: int, out: Path, weights_dir: Path | None = None):
         if frame_size < 16:
@@ -53,11 +68,18 @@ class Preparation:
         self.dataset, self.size, self.out = dataset, frame_size, out
         self.weights = _detector_weights(dataset, weights_dir)
         self._detectors = threading.local()
+        self.weights_dir = weights_dir
         self._settings = [frame_size, dataset.detector, dataset.enlarge, dataset.max_seconds, dataset.min_frames,
                           dataset.require_audio, dataset.licence]
+        if dataset.sound:
+            self._settings.append(asdict(dataset.sound))
 
     def run(self, threads: int = 1) -> tuple[list[Clip], list[CrossPair], list[Refusal]]:
         """Prepare everything and write manifest.tsv, cross.tsv, refused.tsv and dataset.json."""
+        with exclusive(self.out):
+            return self._run(threads)
+
+    def _run(self, threads: int) -> tuple[list[Clip], list[CrossPair], list[Refusal]]:
         cv2.setNumThreads(1)  # clips are the unit of parallel work
         found, pairs, refused = candidates(self.dataset) if self.dataset.enabled else ([], [], [])
         _unique(found, self.dataset)
@@ -70,10 +92,8 @@ class Preparation:
         jobs = [(self._clip, candidate) for candidate in found] + [(self._pair, pair) for pair in pairs]
         with progress(len(jobs), "clips", f"prepare {self.dataset.id}") as bar:
             for result in _parallel(jobs, threads):
-                if isinstance(result, Clip):
-                    clips.append(result)
-                elif isinstance(result, Refusal):
-                    refused.append(result)
+                clips += [row for row in result if isinstance(row, Clip)]
+                refused += [row for row in result if isinstance(row, Refusal)]
                 bar.advance(1, refused=len(refused))
         have = {clip.clip for clip in clips}
         kept = [CrossPair(p.pair, p.source_clip, p.driving_clip, f"cross/{p.pair}.mkv", p.frames) for p in pairs
@@ -88,45 +108,54 @@ class Preparation:
                 path.unlink()  # of an earlier state of the data set
         about = {"dataset": self.dataset.id, "subset": self.dataset.subset, "frame_size": self.size, "fps": FPS,
                  "detector": self.dataset.detector, "licence": self.dataset.licence, "enabled": self.dataset.enabled,
-                 "clips": len(clips), "refused": len(refused)}
+                 "clips": len(clips), "refused": len(refused), "reasons": count_reasons(refused),
+                 "splits": self.dataset.splits}
         with replaced_when_complete(self.out / "dataset.json") as partial:
             partial.write_text(json.dumps(about, indent=1) + "\n")
         write_table(self.out / "refused.tsv", Refusal, refused)
         write_table(self.out / "cross.tsv", CrossPair, pairs)
         write_table(self.out / "manifest.tsv", Clip, clips)
 
-    def _clip(self, candidate: Candidate) -> Clip | Refusal:
+    def _clip(self, candidate: Candidate) -> list[Clip | Refusal]:
+        """The clip, or what is refused of it: all, or its sound alone."""
         try:
-            return self._prepared(candidate)
+            clip, objected = self._prepared(candidate)
         except WriteError:
             raise
         except MediaError as error:
-            return Refusal(candidate.relative, str(error).removeprefix(f"{candidate.file}: "))
+            return [Refusal(candidate.place, str(error).removeprefix(f"{candidate.file}: "))]
+        return [clip] + ([Refusal(candidate.place, f"{objected}; kept without sound")] if objected else [])
 
-    def _prepared(self, candidate: Candidate) -> Clip:
+    def _prepared(self, candidate: Candidate) -> tuple[Clip, str | None]:
         if not candidate.file.is_file():
             if candidate.sha256:
                 raise DatasetError(f"{candidate.file}: the shipped file is missing; restore it with git")
             raise MediaError(f"{candidate.file}: no such file")
-        digest = file_sha256(candidate.file)
+        status = candidate.file.stat()
+        digest = _unchanged_sha256(candidate.file, status.st_size, status.st_mtime_ns)
+        if candidate.source_sha256 and digest != candidate.source_sha256:
+            raise MediaError(f"{candidate.file}: is not the file that the split was made of (sha256 {digest[:12]}, "
+                             f"expected {candidate.source_sha256[:12]})")
         if candidate.sha256 and digest != candidate.sha256:
             raise DatasetError(f"{candidate.file}: differs from the shipped file (sha256 {digest[:12]}, expected "
                                f"{candidate.sha256[:12]}); restore it with git")
         described = asdict(replace(candidate, file=Path(candidate.relative), truth=None))
+        described = {key: value for key, value in described.items()
+                     if value is not None or key not in ("window", "source_sha256")}
         key = hashlib.sha256(json.dumps([self._settings, described, digest], default=str).encode()).hexdigest()
         state, video = self.out / "state" / f"{candidate.clip}.json", self.out / "clips" / f"{candidate.clip}.mkv"
         if state.is_file() and video.is_file():
             done = json.loads(state.read_text())
             if done["key"] == key:
-                return Clip(**done["clip"])
-        clip = self._cut(candidate, digest, video)
+                return Clip(**done["clip"]), done.get("objected")
+        clip, objected = self._cut(candidate, digest, video)
         if candidate.truth is not None and candidate.truth.is_file():
             _link(candidate.truth, self.out / "truth" / f"{candidate.clip}.npz")
         with replaced_when_complete(state) as partial:
-            partial.write_text(json.dumps({"key": key, "clip": asdict(clip)}))
-        return clip
+            partial.write_text(json.dumps({"key": key, "clip": asdict(clip), "objected": objected}))
+        return clip, objected
 
-    def _cut(self, candidate: Candidate, digest: str, video: Path) -> Clip:
+    def _cut(self, candidate: Candidate, digest: str, video: Path) -> tuple[Clip, str | None]:
         data, file = self.dataset, candidate.file
         info = probe(file)
         frames = min(info.frames_at(FPS, candidate.start), candidate.frames or round(data.max_seconds * FPS))
@@ -135,12 +164,16 @@ class Preparation:
                              f"{candidate.frames or data.min_frames} are needed")
         if data.require_audio and not info.has_audio:
             raise MediaError("has no audio stream, which this data set requires")
+        box = self._box(info, candidate, frames)
         sound = self._sound(info, candidate.start, frames)
-        box = self._box(info, candidate.start, frames)
+        objected = None
+        if data.sound and sound is not None:
+            objected = objection(sound, data.sound, self._activity(data.sound))
+        sound = None if objected else sound
         shown = (crop_resize(f, box, self.size) for f in iter_frames(file, FPS, candidate.start, frames))
         write_lossless(video, shown, FPS, sound)
         return Clip(candidate.clip, candidate.identity, candidate.split, candidate.relative, candidate.start, frames,
-                    FPS, int(box[0]), int(box[1]), int(box[2]), sound is not None, digest, data.licence)
+                    FPS, int(box[0]), int(box[1]), int(box[2]), sound is not None, digest, data.licence), objected
 
     def _sound(self, info: MediaInfo, start: float, frames: int) -> np.ndarray | None:
         if not info.has_audio:
@@ -155,26 +188,36 @@ class Preparation:
             raise MediaError("its sound ends before the clip begins")
         return sound if len(sound) else None
 
-    def _box(self, info: MediaInfo, start: float, frames: int) -> SQUARE:
+    def _box(self, info: MediaInfo, candidate: Candidate, frames: int) -> SQUARE:
+        """The published window where there is one, and it must show a face; else what the detector finds."""
+        window = candidate.window.at(info.height) if candidate.window else None
         if self.dataset.detector == "none":
-            return centre_square(info.height, info.width)
-        detector = self._detector()
+            return window or centre_square(info.height, info.width)
         looks = min(LOOKS, frames)
-        found = [detector(frame) for frame in iter_frames(info.path, looks / frames * FPS, start, looks)]
-        return face_box(found, info.height, info.width, self.dataset.enlarge)
+        shown = iter_frames(info.path, looks / frames * FPS, candidate.start, looks)
+        if window is None:
+            return face_box([self._detector()(frame) for frame in shown], info.height, info.width, self.dataset.enlarge)
+        face_box([self._detector()(crop_resize(frame, window, min(window[2], WORKING_SIDE))) for frame in shown],
+                 window[2], window[2], self.dataset.enlarge)
+        return window
 
     def _detector(self) -> Detector:
         if not hasattr(self._detectors, "own"):
             self._detectors.own = make_detector(self.dataset.detector, self.weights)
         return self._detectors.own
 
-    def _pair(self, pair: CandidatePair) -> None:
+    def _activity(self, limits: SoundLimits) -> Activity:
+        if not hasattr(self._detectors, "activity"):
+            self._detectors.activity = make_activity(limits.vad, self.weights_dir)
+        return self._detectors.activity
+
+    def _pair(self, pair: CandidatePair) -> list[Refusal]:
         video = self.out / "cross" / f"{pair.pair}.mkv"
         state = self.out / "state" / f"{pair.pair}.json"
         try:
             key = f"{self.size} {pair.frames} {file_sha256(pair.file)}"
             if video.is_file() and state.is_file() and state.read_text() == key:
-                return
+                return []
             frames = iter_frames(pair.file, FPS, frames=pair.frames)
             write_lossless(video, (crop_resize(frame, None, self.size) for frame in frames), FPS)
         except (OSError, MediaError) as error:
@@ -183,6 +226,13 @@ class Preparation:
             raise DatasetError(f"{pair.file}: cannot be read; restore the shipped file with git ({error})") from error
         with replaced_when_complete(state) as partial:
             partial.write_text(key)
+        return []
+
+
+def count_reasons(refused: list[Refusal]) -> dict[str, int]:
+    """How many files or clips were refused for which reason, numbers left out, most frequent first."""
+    kinds = Counter(re.sub(r"-?\d+(\.\d+)?", "n", refusal.reason) for refusal in refused)
+    return dict(kinds.most_common())
 
 
 def face_box(found: list[list[Face]], height: int, width: int, enlarge: float) -> SQUARE:
@@ -221,7 +271,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _parallel(jobs: list[tuple[Callable, object]], threads: int) -> Iterator[object]:
+def _parallel(jobs: Sequence[tuple[Callable, object]], threads: int) -> Iterator[Any]:
     """Results in the order of the jobs; the first error cancels what has not begun."""
     if threads < 2:
         yield from (call(argument) for call, argument in jobs)
@@ -265,3 +315,6 @@ def main(arguments: list[str] | None = None) -> None:
           f"{len(pairs)} cross pairs, {len(refused)} refused -> {options.out}")
     for refusal in refused[:20]:
         print(f"  refused {refusal.path}: {refusal.reason}")
+    if len(refused) > 20:
+        for reason, times in count_reasons(refused).items():
+            print(f"  refused {times} times: {reason}")

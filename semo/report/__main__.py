@@ -1,4 +1,4 @@
-"""`python -m semo.report table | figure | page | release`: turn a results folder into what people read."""
+"""`python -m semo.report table | figure | page | release | audit`: turn a results folder into what people read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from semo.report.audit import write_audit
 from semo.report.definitions import ReportError, load_table
-from semo.report.tables import Inputs, load_inputs, write_page, write_table
+from semo.report.tables import Inputs, load_inputs, write_page, write_table, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
+        if args.command == "audit":
+            write_text(args.out, write_audit(args.definitions))
+            print(f"written: {args.out}")
+            return 0
         inputs = load_inputs(args.config, args.results, args.definitions, args.ablations)
         print(_do(args, inputs))
     except (ReportError, OSError) as error:
@@ -58,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, required=True, metavar=out)
         command.add_argument("--definitions", type=Path, default=ROOT / "reports", help="tables/, paper/, released/")
         command.add_argument("--ablations", type=Path, default=ROOT / "workflow/config/ablations.tsv")
+    audit = commands.add_parser("audit", help="the paper's own numbers held against each other")
+    audit.add_argument("--out", type=Path, required=True, metavar="audit.md")
+    audit.add_argument("--definitions", type=Path, default=ROOT / "reports", help="tables/, paper/")
     return parser
 
 

@@ -23,6 +23,7 @@ from semo.report.definitions import (
     load_paper,
     load_tables,
 )
+from semo.report.export import latex, wide_csv
 from semo.report.markdown import Notes, block_lines, escape
 from semo.report.measurements import Results, load_config
 from semo.report.rival_notes import rival_notes
@@ -86,8 +87,11 @@ def table_blocks(table: Table, inputs: Inputs) -> list[Block]:
 
 
 def write_table(table: Table, inputs: Inputs, out: Path) -> int:
-    """Write one table as tidy TSV; returns the number of cells."""
-    text = tidy_tsv(table, table_blocks(table, inputs))
+    """Write one table as tidy TSV, beside it as CSV and LaTeX; returns the number of cells."""
+    blocks = table_blocks(table, inputs)
+    text = tidy_tsv(table, blocks)
+    write_text(out.with_suffix(".csv"), wide_csv(blocks))
+    write_text(out.with_suffix(".tex"), latex(table, blocks))
     write_text(out, text)
     return text.count("\n") - 1
 

@@ -17,7 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
 BUDGETS = yaml.safe_load((ROOT / "workflow/config/mini.yaml").read_text())["budgets"]
-COPIED = ("Snakefile", "workflow", "profiles", "baselines", "dvc.yaml", "environment.yml", ".dvcignore", ".gitignore")
+COPIED = (
+    "Snakefile",
+    "workflow",
+    "profiles",
+    "baselines",
+    "data/splits",
+    "dvc.yaml",
+    "environment.yml",
+    ".dvcignore",
+    ".gitignore",
+)
 STUBBED = (
     "semo/clips.py",
     "semo/prepare.py",

@@ -50,6 +50,7 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "table": 1,
         "figure": 1,
         "page": 1,
+        "audit": 1,
         "reproduce_all": 1,
     }
     assert f"Train SeMo stage1, {BUDGETS['stage1_steps']} steps" in output
@@ -164,11 +165,15 @@ def test_one_place_for_each_addition(project: Project) -> None:
 
 
 def test_a_data_set_and_its_detector_are_fetched_when_used(project: Project) -> None:
-    project.update_yaml("workflow/config/datasets.yaml", lambda data: data["datasets"]["hdtf"].update(enabled=True))
+    wanted = {"enabled": True, "sound": {"vad": "silero"}}
+    project.update_yaml("workflow/config/datasets.yaml", lambda data: data["datasets"]["hdtf"].update(wanted))
     output = project.dry_run("clips")
     assert "Fetch data set hdtf" in output
     assert "Fetch weights yunet" in output
+    assert "Fetch weights silero-vad" in output
     assert "Fetch data set mead" not in output
+    (project.path / "data/splits/hdtf.tsv").unlink()
+    assert "data/splits/hdtf.tsv" in project.dry_run("clips", check=False)
 
 
 def test_a_method_without_tasks_is_refused(project: Project) -> None:

@@ -111,12 +111,15 @@ def weight_entry(wildcards):
 
 
 def clips_input(wildcards):
-    """What says that the data set is here: the shipped corpus, or the record of a finished fetch; and its detector."""
+    """What says that the data set is here: the shipped corpus, or the record of a finished fetch; its networks and split."""
     entry = DATASETS[wildcards.dataset]
     if entry["source"] == "shipped":
         return [f"{entry['path']}/corpus.tsv", f"{entry['path']}/cross.tsv"]
     detector = entry.get("weights") if entry.get("detector") == "yunet" else None
-    found = [f"data/weights/{detector}/fetched.json"] if detector in WEIGHTS else []
+    needed = [detector] if detector in WEIGHTS else []
+    needed += ["silero-vad"] if entry.get("sound", {}).get("vad") == "silero" else []
+    found = [f"data/weights/{name}/fetched.json" for name in needed]
+    found += [entry["splits"]["file"]] if "splits" in entry else []
     return found if entry["source"] == "folder" else [f"data/raw/{wildcards.dataset}/fetched.json", *found]
 
 

@@ -25,12 +25,14 @@ rule table:
         paper=paper_tables,
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),
     output:
-        report(
+        tidy=report(
             "<results>/tables/{table}.tsv",
             category="Tables",
             labels={"table": "{table}"},
             caption="../report/table.rst",
         ),
+        csv="<results>/tables/{table}.csv",
+        latex="<results>/tables/{table}.tex",
     log:
         "<logs>/report/{table}.log",
     params:
@@ -44,7 +46,7 @@ rule table:
         "Table {wildcards.table}"
     shell:
         "python -m semo.report table --definition {input.definition} --results {params.results}"
-        " --config {input.config} --out {output} > {log} 2>&1"
+        " --config {input.config} --out {output.tidy} > {log} 2>&1"
 
 
 rule figure:
@@ -95,6 +97,24 @@ rule page:
         "Write {output.page}"
     shell:
         "python -m semo.report page --results {params.results} --config {input.config} --out {output.page} > {log} 2>&1"
+
+
+rule audit:
+    input:
+        tables=expand("reports/tables/{table}.yaml", table=TABLES),
+        paper=paper_tables,
+    output:
+        "<reports>/audit.md",
+    log:
+        "<logs>/report/audit.log",
+    params:
+        source=source("semo.report"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Audit the paper's numbers"
+    shell:
+        "python -m semo.report audit --out {output} > {log} 2>&1"
 
 
 rule release_ablations:
