@@ -15,10 +15,13 @@ Uses = Mapping[str, Fields]
 UNCONDITIONAL = torch.tensor([True, False])  # rows of a batch of two
 
 
-def unet_sizes(meta: Mapping[str, Any]) -> UNetConfig:
-    """Of the denoising U-Net of a sidecar; raises ValueError where its reference U-Net has other sizes."""
+def unet_sizes(meta: Mapping[str, Any], **of_reference: Any) -> UNetConfig:
+    """Of the denoising U-Net of a sidecar; raises ValueError where its reference U-Net has other sizes.
+
+    of_reference: what the reference U-Net has in any case, whatever its configuration says
+    """
     denoising, reference = (published(meta["modules"][name]["config"]) for name in ("denoising_unet", "reference_unet"))
-    if denoising.reference() != reference.reference():
+    if denoising.reference(**of_reference) != reference.reference(**of_reference):
         raise ValueError("the two U-Nets of a sidecar must have the same widths, layers and heads")
     return denoising
 

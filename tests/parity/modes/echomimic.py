@@ -15,7 +15,8 @@ def build(meta: Mapping[str, Any]) -> dict[str, nn.Module]:
     """The modules of a sidecar, with the sizes it records."""
     locator = meta["modules"]["face_locator"]["config"]
     widths, channels = tuple(locator["block_out_channels"]), locator["conditioning_channels"]
-    return config.build(config.Config(unet_sizes(meta), locator_widths=widths, locator_channels=channels))
+    unet = unet_sizes(meta, token_dim=None)  # its reference U-Net has no cross-attention
+    return config.build(config.Config(unet, locator_widths=widths, locator_channels=channels))
 
 
 def condition(modules: Mapping[str, nn.Module], inputs: Fields, uses: Uses, params: dict, align: dict) -> Fields:

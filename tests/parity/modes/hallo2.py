@@ -17,10 +17,13 @@ from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, s
 def build(meta: Mapping[str, Any]) -> dict[str, nn.Module]:
     """The modules of a sidecar, with the sizes it records."""
     sizes = {name: module["config"] for name, module in meta["modules"].items()}
-    image, audio = sizes["imageproj"], sizes["audioproj"]
+    image, audio, locator = sizes["imageproj"], sizes["audioproj"], sizes["face_locator"]
+    full = config.SIZES["official"]
     return config.build(
         config.Config(
             unet_sizes(meta),
+            locator_channels=locator.get("conditioning_channels", full.locator_channels),
+            locator_widths=tuple(locator.get("block_out_channels", full.locator_widths)),
             embedding_dim=image["clip_embeddings_dim"],
             image_tokens=image["clip_extra_context_tokens"],
             audio_window=audio["seq_len"],
