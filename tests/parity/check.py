@@ -116,11 +116,15 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _keys(sidecar: Path, method: str) -> Keys:
-    """Read lines `module: key shape dtype`, shape as a Python tuple."""
     places = [sidecar.with_suffix(".keys.txt"), FIXTURES / f"{method}.keys.txt"]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise SidecarError(f"{sidecar}: no keys: neither {places[0].name} beside it nor {places[1].name} in {FIXTURES}")
+    return read_keys(path)
+
+
+def read_keys(path: Path) -> Keys:
+    """Read lines `module: key shape dtype`, shape as a Python tuple. Raises SidecarError."""
     keys: Keys = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
