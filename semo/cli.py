@@ -16,9 +16,12 @@ import numpy as np
 import typer
 
 from semo.errors import DatasetError, MediaError
+from semo.study.command import study
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Semantic latent motion for portrait video.")
+
+app.add_typer(study, name="study")
 
 Portrait = Annotated[Path, typer.Argument(help="picture with one face (PNG, JPEG, WebP, ...)")]
 Out = Annotated[Path, typer.Option("--out", "-o", help=".mkv: lossless; .mp4: H.264 for viewing")]
