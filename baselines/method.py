@@ -20,8 +20,9 @@ import numpy as np
 import baselines
 
 TASKS = ("reconstruct", "talk")
-# trained for the run and compared in it; not a method but a limit; trained elsewhere, shown without being compared
-KINDS = ("scratch", "bound", "other")
+# trained for the run and compared in it; not a method but a limit; SeMo's decoder with motion that no method made from
+# the input, to show what a metric rewards anyway; trained elsewhere, shown without being compared
+KINDS = ("scratch", "bound", "control", "other")
 
 
 class MethodUnavailable(RuntimeError):
@@ -37,7 +38,7 @@ class ClipContext:
     """What a method may know about one clip besides its inputs.
 
     `seed` comes from `clip_seed`; `options` are those of the command line (steps, mask_ratio, ...); `annotations` hold
-    what methods declare to need, and nothing otherwise: `truth` and `face`, functions without arguments.
+    what methods declare to need, and nothing otherwise: `truth`, `face`, `other_clip`, functions without arguments.
     """
 
     clip: str
@@ -53,13 +54,15 @@ class ClipContext:
 
 @runtime_checkable
 class Method(Protocol):
-    """SeMo, a rival or a bound.
+    """SeMo, a rival, a bound or a control.
 
     `name`: as tables print it. `tasks`: subset of TASKS. `weights`: ids in weights.yaml. `sizes`: subset of `mini`,
     `official`. `labels`: kinds of annotation training needed, empty for self-supervised methods. `kind`: one of KINDS.
     `needs_truth`: the true frames are given in `context.annotations["truth"]`, a function without arguments that
     returns an iterator; for bounds only. Optional `needs_face`: `context.annotations["face"]()` gives the
-    `baselines.inputs.face.Face` of the source frame, annotated where the data set has truth, else detected.
+    `baselines.inputs.face.Face` of the source frame, annotated where the data set has truth, else detected. Optional
+    `needs_other_clip`: `context.annotations["other_clip"]()` gives the frames of a clip of another person
+    (`semo.tasks.other_clip`), at most as many as are asked for; for controls only.
     """
 
     name: str

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.inputs.clips import first_face
+from baselines.inputs.clips import kind_of_faces
 from baselines.method import (
     ClipContext,
     ClipFailure,
@@ -30,6 +30,7 @@ from baselines.method import (
     trained_size,
 )
 from semo import provenance
+from semo.annotations import annotate
 from semo.clips import ClipSet
 from semo.media import FPS, write_lossless
 from semo.progress import progress
@@ -119,7 +120,7 @@ def generate(job: Job) -> dict[str, Any]:
         weights_hash = provenance.sha256_folder(job.weights, (*WEIGHTS, ".json"))
     request = _request(job, clips, weights_hash)
     finished = _resume(job.out, request)
-    record = request | _facts(job, method, reason)
+    record = request | _facts(job, method, clips, reason)
     if reason:
         return _write_json(job.out / RECORD, record | {"status": "unavailable", "reason": reason})
     try:
@@ -207,12 +208,14 @@ def _request(job: Job, clips: ClipSet, weights_hash: str | None) -> dict[str, An
     }
 
 
-def _facts(job: Job, method: Method, reason: str | None) -> dict[str, Any]:
+def _facts(job: Job, method: Method, clips: ClipSet, reason: str | None) -> dict[str, Any]:
     return {
         "label": _label(job, method),
         "kind": "released" if job.method.endswith("-released") else method.kind,
         "labels": list(method.labels),
         "settings": {} if reason else method.settings(job.options),
+        "native_fps": getattr(method, "fps", FPS),
+        "faces": kind_of_faces(clips) if getattr(method, "needs_face", False) else None,
         "parameters": None if reason else _parameters(method, job.task),
         "device_name": provenance.device_name(job.device),
         "threads": job.threads,
@@ -270,12 +273,8 @@ def _make_all(
 def _make(job: Job, method: Method, clips: ClipSet, item: Item) -> Made:
     """Write one video; returns its frames and the seconds the method took."""
     clock = Clock()
-    annotations: dict[str, Any] = {}
-    if method.needs_truth:
-        annotations["truth"] = lambda: clock.reading(item.true_frames())
-    if getattr(method, "needs_face", False):
-        annotations["face"] = first_face(clips, item.source_clip)
-    context = ClipContext(item.id, clip_seed(job.seed, job.method, item.id), FPS, job.options, annotations)
+    given = annotate(method, clips, item, job.split, clock.reading)
+    context = ClipContext(item.id, clip_seed(job.seed, job.method, item.id), FPS, job.options, given)
     source = item.source_frame()
     audio = item.waveform() if item.has_audio else None
     if job.task == "talk":

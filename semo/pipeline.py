@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -211,10 +211,26 @@ class SeMoPipeline:
         seed: int = 0,
     ) -> Iterator[np.ndarray]:
         """As `talk`; each window of frames is yielded before the next one is generated."""
+        yield from self.render(
+            source, lambda m_ref: self.generate_motion(m_ref, waveform, frames, motion_steps, seed), steps, seed
+        )
+
+    @torch.inference_mode()
+    def render(
+        self,
+        source: np.ndarray,
+        motions: Callable[[Tensor], Iterable[Tensor]],
+        steps: int | None = None,
+        seed: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Moves `source` uint8 (H, W, 3) by motions of any origin; yields uint8 (S, S, 3).
+
+        `motions` is given the source's own motion (1, l, d_m) and makes those of the frames, (T, l, d_m) at a time.
+        """
         z_ref = self.latents(source[None])
         m_ref = self._motion(z_ref, 0.0, torch.Generator().manual_seed(seed))
         decode = self._decoder(z_ref, m_ref, steps, seed)
-        for motion in self.generate_motion(m_ref, waveform, frames, motion_steps, seed):
+        for motion in motions(m_ref):
             yield from decode(motion)
 
     @torch.inference_mode()

@@ -89,6 +89,20 @@ def why_nothing(task: str, split: str) -> str:
     }[task]
 
 
+def other_clip(clips: ClipSet, clip: str, split: str) -> Clip | None:
+    """The clip whose motion stands in for that of `clip`: of the next person of the split, the last one's next is the
+    first; of that person's clips the one that comes as `clip` does among its own. None where there is one person.
+    """
+    of_person: dict[str, list[Clip]] = {}
+    for found in sorted(clips.select(split), key=lambda c: c.clip):
+        of_person.setdefault(found.identity, []).append(found)
+    people, own = sorted(of_person), clips[clip]
+    if len(people) < 2 or own.identity not in of_person:
+        return None
+    others = of_person[people[(people.index(own.identity) + 1) % len(people)]]
+    return others[[c.clip for c in of_person[own.identity]].index(clip) % len(others)]
+
+
 def _own(clips: ClipSet, chosen: list[Clip]) -> list[Item]:
     items = []
     for clip in chosen:

@@ -12,6 +12,11 @@ from baselines.method import ClipFailure
 from semo.clips import Clip, ClipSet
 
 
+def kind_of_faces(clips: ClipSet) -> str:
+    """`Face.kind` of the faces of a data set's clips: `annotated` where it has ground truth, else `detected`."""
+    return "annotated" if (clips.folder / "truth").is_dir() else "detected"
+
+
 def clip_face(clips: ClipSet, clip: Clip | str) -> Face:
     """The face in every frame of a clip. Raises MethodUnavailable where it cannot be found without networks."""
     clip = clips[clip] if isinstance(clip, str) else clip

@@ -39,6 +39,16 @@ STUBBED = (
 )
 
 
+TABLES = {
+    "table2": {
+        "task": "reconstruct",
+        "roles": ["hdtf", "dh_facevid", "mead"],
+        "columns": ["psnr", {"metric": "psnr_cross", "task": "cross"}],
+    },
+    "table4": {"task": "talk", "roles": ["hdtf", "dh_facevid"], "columns": ["psnr"]},
+}
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of the project in `path`."""
@@ -123,7 +133,8 @@ def make_project(path: Path) -> Project:
     (path / "semo/presets/mini.json").write_text("{}")
     (path / "semo/weights/metrics/README.md").write_text("Kept in git.\n")
     (path / "data/fetch.py").write_text(stub)
-    (path / "reports/tables/table2.yaml").write_text("title: Table 2\n")
+    for name, table in TABLES.items():
+        (path / f"reports/tables/{name}.yaml").write_text(yaml.safe_dump(table))
     return Project(path)
 
 

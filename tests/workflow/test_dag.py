@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
-from plan.methods import ALWAYS, NEVER, discover
+from plan.methods import ALWAYS, NEVER, controls, discover
 from plan.run import TASKS
 
 from .conftest import BUDGETS, ROOT, Project, make_project
 
-RIVALS = {name: plugin for name, plugin in discover(ROOT / "baselines").items() if name not in (*ALWAYS, *NEVER)}
+PLUGINS = discover(ROOT / "baselines")
+CONTROLS = controls(PLUGINS)
+RIVALS = {name: plugin for name, plugin in PLUGINS.items() if name not in (*ALWAYS, *NEVER, *CONTROLS)}
+PLACES = {"reconstruct": 3, "cross": 3, "talk": 2}  # data sets on which the tables show the tasks of rivals
 METHOD = """
 class Method:
     name = "Fake"
@@ -38,7 +41,8 @@ def test_default_run_plans_everything(planned: Project) -> None:
     assert jobs.pop("total") == sum(jobs.values())
     ablations, rivals = len(BUDGETS["ablations"]), RIVALS.values()
     measured = 3 * 3 * 3 + 2 * ablations  # copy-reference, codec, semo on three tasks and data sets; ablations
-    measured += 3 * sum(len(TASKS[task]) for rival in rivals for task in rival.tasks)
+    measured += len(CONTROLS) * PLACES["talk"]
+    measured += sum(PLACES[task] for rival in rivals for declared in rival.tasks for task in TASKS[declared])
     assert jobs == {
         "prepare_clips": 3,
         "resolve_config": 1,
@@ -47,7 +51,7 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "train_rival": sum(rival.trainable for rival in rivals),
         "generate": measured,
         "evaluate": measured,
-        "table": 1,
+        "table": 2,
         "figure": 1,
         "page": 1,
         "audit": 1,
@@ -87,6 +91,38 @@ def test_rivals_are_trained_with_equal_steps(planned: Project) -> None:
     ):
         assert job in output, job
     assert "Generate talk portraits-mini-studio fomm" not in output
+
+
+TALKER = """
+from baselines.blocks.talk import TalkMethod
+
+
+class Method(TalkMethod):
+    name = "Talker"
+    weights = ("talker",)
+"""
+
+
+def test_a_talking_rival_is_trained_and_measured_where_a_table_shows_it(project: Project) -> None:
+    folder = project.path / "baselines/talker"
+    folder.mkdir()
+    (folder / "method.py").write_text(TALKER)
+    for name in ("training", "config"):
+        (folder / f"{name}.py").write_text("STAGES = ()\n")
+    output = project.dry_run("--config", "rivals=[talker]", "--printshellcmds")
+    assert f"Train talker (mini), {BUDGETS['rival_steps']} steps" in output
+    for dataset in ("portraits-mini-broadcast", "portraits-mini-street"):
+        for method in ("talker", "other-motion", "mean-motion"):
+            assert f"Evaluate talk {dataset} {method}" in output
+    assert "talk portraits-mini-studio talker" not in output and "talk portraits-mini-studio mean-motion" not in output
+    assert "Generate talk portraits-mini-studio semo" in output
+    assert "reconstruct portraits-mini-street talker" not in output
+    commands = {method: next(line for line in output.splitlines() if f"--method {method} " in line)
+                for method in ("semo", "talker", "other-motion")}  # fmt: skip
+    assert "--weights results/train/talker/mini/model --size mini" in commands["talker"]
+    assert "--weights results/train/semo/reflow/model" in commands["other-motion"]
+    assert "--steps" not in commands["talker"], "the config's steps are those of SeMo's samplers"
+    assert "--steps 1 --motion-steps 8" in commands["semo"] and "--steps 1" in commands["other-motion"]
 
 
 def test_a_run_without_rivals_trains_none(planned: Project) -> None:

@@ -112,6 +112,23 @@ def test_plan_of_mini() -> None:
     assert run.ablations["T1D4-seed1"].seed == run.ablations["T1D4"].seed + 1
 
 
+def test_rivals_and_controls_are_measured_where_tables_show_the_task() -> None:
+    both = Plugin("both", ("reconstruct", "talk"), ())
+    run = Run(CONFIG | {"rivals": ["both"]}, DATASETS, ABLATIONS, {**PLUGINS, "both": both}, ROOT)
+    datasets = CONFIG["datasets"]
+    shown = {task: {d for t, d, m in run.measured() if (t, m) == (task, "both")} for task in ("cross", "talk")}
+    assert shown == {"cross": set(datasets.values()), "talk": {datasets["hdtf"], datasets["dh_facevid"]}}
+    assert {t[:2] for t in run.measured() if t[2] == "mean-motion"} == {("talk", d) for d in shown["talk"]}
+    assert run.methods["other-motion"].weights == run.methods["semo"].weights
+    assert run.described()["methods"]["both"]["tasks"] == ("reconstruct", "cross", "talk")
+
+
+def test_a_task_of_no_table_is_measured_everywhere(tmp_path: Path) -> None:
+    both = Plugin("both", ("reconstruct", "talk"), ())
+    run = Run(CONFIG | {"rivals": ["both"]}, DATASETS, ABLATIONS, {**PLUGINS, "both": both}, tmp_path)
+    assert {d for t, d, m in run.measured() if (t, m) == ("talk", "both")} == set(CONFIG["datasets"].values())
+
+
 def test_released_weights_are_a_row_where_they_fit(tmp_path: Path) -> None:
     folder = tmp_path / RELEASED
     folder.mkdir(parents=True)

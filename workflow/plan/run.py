@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from plan.methods import Plugin, chosen
+from plan.methods import Plugin, chosen, controls
 from plan.settings import SettingsError
+from plan.shown import roles_of_tasks
 
 STAGES = ("stage1", "stage1b", "stage2", "reflow")
 TASKS = {"reconstruct": ("reconstruct", "cross"), "talk": ("talk",)}  # what a method declares -> what is measured
@@ -18,13 +19,16 @@ RELEASED = "semo/weights/semo-mini"
 
 @dataclass(frozen=True)
 class Planned:
-    """One row of the tables: a plugin with weights, the tasks and datasets it is measured on."""
+    """One row of the tables: a plugin with weights, and the datasets each of its tasks is measured on."""
 
     plugin: str
     weights: str | None
-    tasks: tuple[str, ...]
-    datasets: tuple[str, ...]
+    places: dict[str, tuple[str, ...]]
     size: str
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(self.places)
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,18 @@ class Run:
 
     def _methods(self, plugins: dict[str, Plugin], root: Path) -> dict[str, Planned]:
         model = f"{self.results}/train/semo/{self.stages[-1]}/model"
+        everywhere = dict.fromkeys(("reconstruct", "cross", "talk"), self.datasets)
+        shown = self._shown(roles_of_tasks(root / "reports/tables"))
 
-        def planned(method: str, weights: str | None, tasks: tuple[str, ...] | None = None) -> Planned:
+        def planned(
+            method: str,
+            weights: str | None,
+            tasks: tuple[str, ...] | None = None,
+            places: dict[str, tuple[str, ...]] = everywhere,
+        ) -> Planned:
             declared = plugins[method].tasks if tasks is None else tasks
-            measured = tuple(task for name in declared for task in TASKS[name])
-            return Planned(method, weights, measured, self.datasets, self.size)
+            measured = {task: places[task] for name in declared for task in TASKS[name]}
+            return Planned(method, weights, measured, self.size)
 
         missing = [name for name in ("copy-reference", "codec", "semo") if name not in plugins]
         if missing:
@@ -126,15 +137,26 @@ class Run:
             "codec": planned("codec", model),
             "semo": planned("semo", model, semo_tasks),
         }
+        methods |= {name: planned(name, model, places=shown) for name in controls(plugins)}
         if self.released_size == self.config["frame_size"] and self.config["scale"] != "smoke":
             methods["semo-released"] = planned("semo", RELEASED)
         for rival in self.rivals:
-            methods[rival] = planned(rival, self._rival_weights(rival, plugins[rival], root))
+            methods[rival] = planned(rival, self._rival_weights(rival, plugins[rival], root), places=shown)
         datasets = (self.roles[ABLATION_ROLE],) if ABLATION_ROLE in self.roles else ()
         for run in self.ablations:
             weights = f"{self.results}/train/ablation-{run}/stage1/model"
-            methods[f"ablation-{run}"] = Planned("semo", weights, TASKS["reconstruct"], datasets, self.size)
+            methods[f"ablation-{run}"] = Planned(
+                "semo", weights, dict.fromkeys(TASKS["reconstruct"], datasets), self.size
+            )
         return methods
+
+    def _shown(self, roles: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
+        """Task -> data sets on which a table shows it; all of them for a task that no table shows."""
+        places = {}
+        for task in (task for tasks in TASKS.values() for task in tasks):
+            named = {name for role, name in self.roles.items() if role in roles.get(task, self.roles)}
+            places[task] = tuple(name for name in self.datasets if name in named)
+        return places
 
     def _rival_weights(self, rival: str, plugin: Plugin, root: Path) -> str | None:
         """The folder of what this run trains, else of official weights that were fetched; None where neither is.
@@ -156,6 +178,10 @@ class Run:
             return f"{planned.weights}/fetched.json"
         return f"{planned.weights}/{'config' if planned.plugin in self.trained_rivals else 'pipeline'}.json"
 
+    def samples(self, method: str) -> bool:
+        """Whether the method draws with SeMo's samplers, whose steps the config sets; rivals have their own."""
+        return self.methods[method].plugin not in self.rivals
+
     def measured(self, grid: bool = False) -> list[tuple[str, str, str]]:
         """(task, dataset, method) of every evaluation: of the run, or with `grid` of the whole ablation grid."""
         methods = [name for name in self.methods if name.startswith("ablation-") == grid]
@@ -164,8 +190,8 @@ class Run:
         return [
             (task, dataset, method)
             for method in methods
-            for task in self.methods[method].tasks
-            for dataset in self.methods[method].datasets
+            for task, datasets in self.methods[method].places.items()
+            for dataset in datasets
         ]
 
     def described(self, grid: bool = False) -> dict:
@@ -175,7 +201,7 @@ class Run:
             **self.config,
             "enabled_roles": self.roles,
             "stages": self.stages,
-            "methods": {name: asdict(self.methods[name]) for name in methods},
+            "methods": {name: asdict(self.methods[name]) | {"tasks": self.methods[name].tasks} for name in methods},
         }
 
 

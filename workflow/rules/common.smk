@@ -167,6 +167,13 @@ def weights_option(wildcards):
     return f"--weights {weights}" if weights else ""
 
 
+def sampler_steps(wildcards):
+    """Steps of SeMo's samplers; rivals are drawn with the steps of their own."""
+    if not RUN.samples(wildcards.method):
+        return ""
+    return f"--steps {BUDGETS['sampler_steps']} --motion-steps {BUDGETS['motion_sampler_steps']}"
+
+
 def method_source(wildcards):
     folder = PLUGINS[RUN.methods[wildcards.method].plugin].folder
     return source("semo.generate", f"baselines.{folder}.method")

@@ -19,8 +19,7 @@ rule generate:
         seed=config["seed"],
         max_clips=BUDGETS["eval_clips"],
         max_frames=BUDGETS["eval_frames"],
-        steps=BUDGETS["sampler_steps"],
-        motion_steps=BUDGETS["motion_sampler_steps"],
+        steps=sampler_steps,
         device=config["device"],
         source=method_source,
         out=subpath(output[0], parent=True),
@@ -37,5 +36,4 @@ rule generate:
         " && python -m semo.generate --task {wildcards.task} --method {wildcards.method} --plugin {params.plugin}"
         " {params.weights} --size {params.size} --clips {params.clips} --out {params.out} --seed {params.seed}"
         " --max-clips {params.max_clips} --max-frames {params.max_frames}"
-        " --steps {params.steps} --motion-steps {params.motion_steps}"
-        " --device {params.device} --threads {threads} > {log} 2>&1"
+        " {params.steps} --device {params.device} --threads {threads} > {log} 2>&1"
