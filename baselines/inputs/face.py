@@ -8,6 +8,16 @@ import numpy as np
 
 from baselines.inputs import layouts
 
+# kind -> what fills the inputs that the originals take from detectors and 3D face models; reports print it
+STANDS_IN = {
+    "annotated": "ground truth of the rendered clips: the renderer's 25 morph weights, the head's angles and the place "
+    "and extent of the landmarks in the picture stand in for the coefficients of a 3D face model, iBUG's 68 landmarks "
+    "with their depth for MediaPipe's mesh of 468 points, and boxes of these landmarks for detected faces and lips",
+    "detected": "networks of the compact tier: 10 expression numbers and the head's angles of 3DDFA v2 with the place "
+    "and extent of the mesh stand in for the coefficients of a 3D face model; the mesh is MediaPipe's, 468 points, of "
+    "the largest face that YuNet finds",
+}
+
 
 @dataclass(frozen=True)
 class Face:

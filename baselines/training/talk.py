@@ -119,7 +119,12 @@ class TalkStage(nn.Module):
 
     @abstractmethod
     def report(self) -> dict[str, float]:
-        """Figures for the curve, on fixed training samples."""
+        """Figures for the curve, on fixed training samples.
+
+        Reports know these names: `psnr_moving`, `psnr_moving_copy`, `motion_use_db` of a stage that moves frames as
+        `baselines.training.stage` has them, and `sound_use` of one that listens: the share by which the error of what
+        it predicts grows with the sound of other clips.
+        """
 
     def forward(self, batch: Any) -> Tensor:
         with torch.autocast(next(self.parameters()).device.type, enabled=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semo.report.definitions import Column, Table
-from semo.report.measurements import BOUNDS, Measured, Results
+from semo.report.measurements import NOT_COMPARED, Measured, Results
 from semo.report.rows import Block, Cell, Row
 
 REAL_TIME = 25.0
@@ -12,7 +12,7 @@ WINDOW = 16
 
 def capability_block(table: Table, results: Results) -> Block:
     """Rows of the methods that talk; verdicts only, so that two runs agree: the speeds are in speed.md."""
-    planned = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
+    planned = [n for n in results.methods if not n.startswith("ablation-") and n not in NOT_COMPARED]
     names = [n for n in planned if n.startswith("semo") or results.does(n, table.task)]
     rows = []
     for name in names:

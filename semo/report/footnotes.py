@@ -19,9 +19,10 @@ compared cell by cell. What depends on the clock is in [speed.md](speed.md); eve
 one machine.
 
 A cell reads: mean, below it [95 % interval] and n clips/people. ↑ higher is better, ↓ lower is better. Bold is the best
-mean among methods trained alike in this run; intervals may overlap. *Italic* rows are bounds, not methods:
-copy-reference repeats the source frame, codec encodes and decodes the truth. Rows marked (released) come from longer
-training. A cell without a number says `not run` and why.
+mean among methods trained alike in this run; intervals may overlap. *Italic* rows are no methods. Bounds:
+copy-reference repeats the source frame, codec encodes and decodes the truth. Controls, which nobody made from the
+sound: other-motion moves the portrait as another person's clip, mean-motion holds the mean motion of training. Rows
+marked (released) come from longer training. A cell without a number says `not run` and why.
 
 Abbreviations: PSNR, peak signal-to-noise ratio in dB; PSNR moving, the same on pixels that differ from the source
 frame; PSNR cross, one person driven by another, against the rendered truth; SSIM, structural similarity; L1, mean

@@ -85,10 +85,10 @@ def counted(cell: Cell, column: Column, notes: Notes, style: str = "") -> str:
 
 
 def _row(row: Row, columns: Sequence[Column], notes: Notes) -> list[str]:
-    style = "*" if row.kind == "bound" else ""
+    style = "*" if row.kind in ("bound", "control") else ""
     label = escape(row.label)
-    if row.kind == "bound":
-        label = f"*{label}* (bound)"
+    if style:
+        label = f"*{label}* ({row.kind})"
     elif row.kind in ("released", "long run") and "(released)" not in label:
         label += " (released)"
     return [label, *(counted(row.cells[column], column, notes, style) for column in columns)]

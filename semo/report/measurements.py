@@ -15,6 +15,9 @@ from semo.report.definitions import ROLE_NAMES, ReportError, read_tsv
 from semo.stats import Estimate
 
 BOUNDS = ("copy-reference", "codec")
+CONTROLS = ("other-motion", "mean-motion")  # SeMo's decoder with motion that nobody made from the sound
+NOT_COMPARED = (*BOUNDS, *CONTROLS)
+SEMO_STAGES = ("stage1", "stage1b", "stage2", "reflow")
 DEFAULT_METHODS = (*BOUNDS, "semo")
 # rivals as the paper's Tables 2 and 3 list them
 PAPER_ORDER = (
@@ -60,6 +63,12 @@ class TrainingRun:
     stage: str
     config: dict[str, Any]
     curve: list[dict[str, str]]
+
+    @property
+    def order(self) -> int:
+        """Place among the stages of its run."""
+        stages = self.config.get("stages", SEMO_STAGES)
+        return stages.index(self.stage) if self.stage in stages else len(stages)
 
     def last(self, column: str) -> float | None:
         """The last value of a column, or None where the curve has none."""
@@ -119,7 +128,6 @@ class Results:
     @cached_property
     def training(self) -> list[TrainingRun]:
         """All training stages found, sorted by run; stages of a run in order of training."""
-        order = {stage: i for i, stage in enumerate(("stage1", "stage1b", "stage2", "reflow"))}
         found = []
         train = self.folder / "train"
         # <run>/<stage>/, and for rivals trained in stages <run>/<size>/<stage>/
@@ -128,7 +136,7 @@ class Results:
             settings = _json(config) if config.is_file() else {}
             run = curve.relative_to(train).parts[0]
             found.append(TrainingRun(run, curve.parent.name, settings, read_tsv(curve)))
-        return sorted(found, key=lambda t: (t.run != "semo", t.run, order.get(t.stage, 99)))
+        return sorted(found, key=lambda t: (t.run != "semo", t.run, t.order))
 
     def _read(self, task: str, dataset: str, method: str) -> Measured | None:
         path = self.folder / "metrics" / task / dataset / f"{method}.tsv"
@@ -145,7 +153,7 @@ class Results:
 def _place(method: str) -> tuple[int, list[tuple[int, str]]]:
     """Where a method stands in a table; numbers inside names count as numbers (T1D32 before T1D128)."""
     group = 1
-    if method in BOUNDS:
+    if method in NOT_COMPARED:
         group = 0
     elif method.startswith("ablation-"):
         group = 4
@@ -156,7 +164,7 @@ def _place(method: str) -> tuple[int, list[tuple[int, str]]]:
     if method in PAPER_ORDER:
         return group, [(PAPER_ORDER.index(method) - len(PAPER_ORDER), "")]
     parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", method)]
-    return group, parts if group else [(BOUNDS.index(method), "")]
+    return group, parts if group else [(NOT_COMPARED.index(method), "")]
 
 
 def load_config(path: Path) -> dict[str, Any]:

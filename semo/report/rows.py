@@ -9,7 +9,7 @@ from statistics import fmean
 
 from semo.metrics import in_tier, metric
 from semo.report.definitions import Ablation, Column, Table, read_tsv
-from semo.report.measurements import BOUNDS, Measured, Results
+from semo.report.measurements import BOUNDS, CONTROLS, NOT_COMPARED, Measured, Results
 from semo.stats import Estimate, estimate
 
 
@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """`kind`: scratch (compared), bound, other, released, long run or paper."""
+    """`kind`: scratch (compared), bound, control, other, released, long run or paper."""
 
     id: str
     label: str
@@ -62,8 +62,9 @@ def run_block(table: Table, role: str, results: Results, ablations: list[Ablatio
     else:
         named = [(name, name) for name in _method_order(results, table.task)]
     columns = tier_columns(table.columns, results.tier)
-    rows = [_row(table, columns, bound, bound, dataset, results) for bound in BOUNDS]
-    rows += [_row(table, columns, row, name, dataset, results) for row, name in named if name not in BOUNDS]
+    controls = [name for name in CONTROLS if name in results.methods and results.does(name, table.task)]
+    rows = [_row(table, columns, name, name, dataset, results) for name in (*BOUNDS, *controls)]
+    rows += [_row(table, columns, row, name, dataset, results) for row, name in named]
     return Block("run", role, dataset, columns, mark_best(rows))
 
 
@@ -123,7 +124,7 @@ def mark_best(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 def _method_order(results: Results, task: str) -> list[str]:
     """Compared methods that do the task; ablation runs have tables of their own."""
-    planned = [n for n in results.methods if not n.startswith("ablation-") and n not in BOUNDS]
+    planned = [n for n in results.methods if not n.startswith("ablation-") and n not in NOT_COMPARED]
     return [*results.externals(task), *(n for n in planned if n.startswith("semo") or results.does(n, task))]
 
 
@@ -133,7 +134,8 @@ def _row(table: Table, columns: tuple[Column, ...], row: str, method: str, datas
     kind = found.record["kind"] if found else None
     label = label or {"semo": "SeMo"}.get(row, row)
     if kind is None:
-        kind = "bound" if method in BOUNDS else "released" if method.endswith("-released") else "scratch"
+        kind = "released" if method.endswith("-released") else "scratch"
+        kind = {**dict.fromkeys(BOUNDS, "bound"), **dict.fromkeys(CONTROLS, "control")}.get(method, kind)
     cells = {column: _cell(column, dataset, method, results) for column in columns}
     return Row(row, label, kind, cells)
 

@@ -29,6 +29,7 @@ from semo.report.measurements import Results, load_config
 from semo.report.rival_notes import rival_notes
 from semo.report.rows import Block, Cell, paper_block, released_blocks, run_block
 from semo.report.speed import speed_page, speed_rows
+from semo.report.talk_notes import talk_notes
 
 TIDY = (
     "table",
@@ -79,7 +80,7 @@ def table_blocks(table: Table, inputs: Inputs) -> list[Block]:
     for role in table.roles:
         run = run_block(table, role, inputs.results, inputs.ablations)
         blocks.append(run)
-        known = [row.id for row in run.rows if row.kind != "bound"]
+        known = [row.id for row in run.rows if row.kind not in ("bound", "control")]
         blocks += released_blocks(table, role, inputs.definitions / "released", known, inputs.results.tier)
         printed = paper_block(table, role, paper)
         blocks += [printed] if printed else []
@@ -183,7 +184,10 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
     if table.kind == "methods":
         ranks = ((role, footnotes.ranking(table, role, blocks)) for role in table.roles)
         tail += [f"- {ROLE_NAMES.get(role, role)}: {escape(text)}" for role, text in ranks if text]
-        tail += [f"- {escape(text)}" for text in rival_notes(inputs.results, table.task)]
+        notes_on_methods = rival_notes(inputs.results, table.task)
+        if table.task == "talk":
+            notes_on_methods = [*talk_notes(inputs.results, table, blocks), *notes_on_methods]
+        tail += [f"- {escape(text)}" for text in notes_on_methods]
     if table.kind == "ablations":
         tail += [f"- {line}" for line in footnotes.against_reference(table, inputs.results, inputs.ablations)]
         tail.append(f"- {escape(footnotes.ablation_note(inputs.results, inputs.ablations, table.number))}")

@@ -115,7 +115,7 @@ def shown_methods(inputs: Inputs) -> list[tuple[str, str]]:
 
 
 def compared_methods(inputs: Inputs, task: str) -> list[tuple[str, str]]:
-    """(id, label) of every method of the run that does the task, in the order of the tables: rivals, SeMo, released."""
+    """(id, label) of every method of the run that does the task, in the order of the tables; controls come first."""
     results, labels = inputs.results, {"semo": "SeMo", "semo-released": "SeMo (released)"}
     chosen = []
     for name in results.methods:

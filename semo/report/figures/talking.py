@@ -22,7 +22,7 @@ def figure(inputs: Inputs) -> Figure:
     speaker = portraits[0]
     frames = min(MAX_FRAMES, speaker.frames)
     waveform = speaker.waveform()[: frames * 640]
-    times = _loud_and_quiet(waveform, frames)
+    times = loud_and_quiet(waveform, frames, TIMES)
     sheet = Sheet(TIMES + 1)
     sheet.head(["portrait", *(f"{t / 25:.2f} s" for t in times)])
     truth = np.stack(list(speaker.true_frames()))
@@ -73,10 +73,10 @@ def loudness(waveform: np.ndarray, frames: int) -> np.ndarray:
     return np.sqrt((padded.reshape(frames, 640) ** 2).mean(axis=1))
 
 
-def _loud_and_quiet(waveform: np.ndarray, frames: int) -> np.ndarray:
-    """Frames at local extremes of loudness, so that open and closed mouths are shown; sorted."""
+def loud_and_quiet(waveform: np.ndarray, frames: int, count: int) -> np.ndarray:
+    """`count` frames at local extremes of loudness, so that open and closed mouths are shown; sorted."""
     level = loudness(waveform, frames)
-    edges = np.linspace(0, frames, TIMES + 1).astype(int)
+    edges = np.linspace(0, frames, count + 1).astype(int)
     chosen = []
     for i, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
         part = level[start : max(end, start + 1)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semo.report.figures import MissingInput
 from semo.report.figures._style import COLOURS, CYCLE
-from semo.report.measurements import TrainingRun
+from semo.report.measurements import PAPER_ORDER, TrainingRun
+from semo.report.rival_notes import SINGLE
 from semo.report.tables import Inputs
 
+LINES = ("-", "--", ":")  # first, second, third stage
 STAGES = (("stage1", "stage 1"), ("stage1b", "stage 1b"), ("stage2", "stage 2"), ("reflow", "reflow"))
 
 
@@ -17,11 +21,13 @@ def figure(inputs: Inputs) -> Figure:
     runs = inputs.results.training
     if not runs:
         raise MissingInput("nothing was trained in this run")
-    rivals = [run for run in runs if run.stage in ("mini", "official")]
-    figure = Figure(figsize=(11.4, 8.1 if rivals else 5.4), layout="constrained")
-    panels = figure.subplots(3 if rivals else 2, 4)
+    rivals = [run for run in runs if run.stage in SINGLE]
+    staged = [run for run in runs if run.run in PAPER_ORDER and run.stage not in SINGLE]
+    rows = 2 + bool(rivals) + bool(staged)
+    figure = Figure(figsize=(11.4, 2.7 * rows), layout="constrained")
+    panels = figure.subplots(rows, 4)
     main = {stage: [run for run in runs if (run.run, run.stage) == ("semo", stage)] for stage, _ in STAGES}
-    ablations = [run for run in runs if run.run != "semo" and run.stage == "stage1"]
+    ablations = [run for run in runs if run.run.startswith("ablation-")]
     _stage_losses(panels[0, 0], main)
     _lines(panels[0, 1], main["stage1"], "psnr_moving", "Stage 1: moving parts", "PSNR, dB")
     _lines(panels[0, 2], main["stage1"], "motion_use_db", "Stage 1: cost of shuffled motion", "dB")
@@ -36,8 +42,21 @@ def figure(inputs: Inputs) -> Figure:
         _lines(panels[2, 1], rivals, "psnr_moving", "Rivals: moving parts", "PSNR, dB")
         _lines(panels[2, 2], rivals, "motion_use_db", "Rivals: cost of shuffled motion", "dB")
         _shared_legend(panels[2, 3], panels[2, 1])
+    if staged:
+        _staged(panels[-1], staged)
     figure.suptitle("Training, measured on training clips", fontsize=11, fontweight="bold")
     return figure
+
+
+def _staged(panels: Sequence[Axes], runs: list[TrainingRun]) -> None:
+    """Rivals trained in stages: a colour per rival, a line style per stage."""
+    names = list(dict.fromkeys(run.run for run in runs))
+    styles = [(CYCLE[names.index(run.run) % len(CYCLE)], LINES[run.order % len(LINES)]) for run in runs]
+    _lines(panels[0], runs, "loss", "Talking rivals: loss, each its own", "loss", styles)
+    panels[0].set_yscale("log")
+    _lines(panels[1], runs, "psnr_moving", "Talking rivals: moving parts", "PSNR, dB", styles)
+    _lines(panels[2], runs, "sound_use", "Talking rivals: cost of other sound", "share of the error", styles)
+    _shared_legend(panels[3], panels[0])
 
 
 def _stage_losses(axes: Axes, runs: dict[str, list[TrainingRun]]) -> None:
@@ -57,14 +76,17 @@ def _stage_losses(axes: Axes, runs: dict[str, list[TrainingRun]]) -> None:
         axes.legend(fontsize=7, loc="center right")
 
 
-def _lines(axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: str) -> None:
+def _lines(
+    axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: str, styles: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Curves of one column; `styles`: colour and line of each run."""
     axes.set_title(title)
-    for colour, run in zip(CYCLE * 3, runs, strict=False):
+    for (colour, line), run in zip(styles or [(colour, "-") for colour in CYCLE * 3], runs, strict=False):
         steps, values = _points(run, column)
         if steps:
-            axes.plot(steps, values, "o-", markersize=2.5, color=colour, label=_label(run))
+            axes.plot(steps, values, marker="o", linestyle=line, markersize=2.5, color=colour, label=_label(run))
     if axes.lines and column == "psnr_moving":
-        _, copies = _points(runs[0], "psnr_moving_copy")
+        copies = next((found for run in runs if (found := _points(run, "psnr_moving_copy")[1])), None)
         if copies:
             axes.axhline(copies[-1], color=COLOURS["copy-reference"], linestyle="--", label="copy-reference")
     if axes.lines and column == "motion_use_db":
@@ -74,15 +96,17 @@ def _lines(axes: Axes, runs: list[TrainingRun], column: str, title: str, unit: s
 
 
 def _label(run: TrainingRun) -> str:
-    return f"{run.run}-{run.stage}" if run.stage in ("mini", "official") else run.run.removeprefix("ablation-")
+    if run.stage in SINGLE:
+        return f"{run.run}-{run.stage}"
+    return f"{run.run}: {run.stage}" if run.run in PAPER_ORDER else run.run.removeprefix("ablation-")
 
 
 def _shared_legend(axes: Axes, source: Axes) -> None:
-    """One legend for the row of ablations: there may be many runs."""
+    """One legend for a row of panels: there may be many runs."""
     axes.axis("off")
     handles, labels = source.get_legend_handles_labels()
     if handles:
-        axes.legend(handles, labels, loc="center left", ncols=1 + len(handles) // 9)
+        axes.legend(handles, labels, loc="center left", ncols=1 + len(handles) // 14, fontsize=7)
 
 
 def _finish(axes: Axes, x: str, y: str) -> None:
