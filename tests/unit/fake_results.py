@@ -37,7 +37,9 @@ def config(methods: dict[str, tuple[str, ...]], ablations: tuple[str, ...] = ())
 def record(task: str, dataset: str, method: str, **changes: Any) -> dict[str, Any]:
     """What semo.generate writes as run.json."""
     label = LABELS.get(method, method.removeprefix("ablation-"))
-    kind = "bound" if method in ("copy-reference", "codec") else "scratch"
+    kind = {"copy-reference": "bound", "codec": "bound", "other-motion": "control", "mean-motion": "control"}.get(
+        method, "scratch"
+    )
     return {
         "task": task,
         "dataset": dataset,
