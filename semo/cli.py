@@ -28,10 +28,13 @@ Out = Annotated[Path, typer.Option("--out", "-o", help=".mkv: lossless; .mp4: H.
 Model = Annotated[Path | None, typer.Option(help="model folder (default: the released weights)")]
 Steps = Annotated[int | None, typer.Option(min=1, help="sampling steps (default: the model's own)")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of the noise")]
-MethodName = Annotated[str, typer.Option(help="a method of baselines/, such as copy-reference")]
+MethodName = Annotated[str, typer.Option(help="a method of baselines/, such as liveportrait or hallo2")]
 Options = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="option of a method, such as "
-                                                                             "stitching=true of liveportrait")]
+                                                                             "stitching=true of liveportrait or "
+                                                                             "still=true of sadtalker")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+
+TURNED = 30.0  # degrees beyond which Hallo2's authors advise against a portrait
 
 
 @contextmanager
@@ -72,15 +75,15 @@ def animate(portrait: Portrait, driving: Annotated[Path, typer.Argument(help="vi
         sound = read_audio(driving) if info.has_audio else None
         player = _load(method, model, device, "reconstruct")
         options = _options(option) | _motion(player, motion)
-        made = player.reconstruct(source, frames, _context(out, seed, steps, options))
+        made = player.reconstruct(source, frames, _context(out, seed, steps, options, _face(player, source, portrait)))
         _write(writer, out, made, info.frames_at(FPS), sound)
 
 
 @app.command()
 def talk(portrait: Portrait, speech: Annotated[Path, typer.Argument(help="sound file, or video with sound")], out: Out,
          model: Model = None, steps: Steps = None, seed: Seed = 0, method: MethodName = "semo",
-         device: Device = "auto") -> None:
-    """Make PORTRAIT speak the sound of SPEECH."""
+         option: Options = None, device: Device = "auto") -> None:
+    """Make PORTRAIT speak the sound of SPEECH, at 25 frames per second whatever rate the method works at."""
     with one_sentence():
         from semo.media import FPS, RATE, read_audio
 
@@ -94,7 +97,8 @@ def talk(portrait: Portrait, speech: Annotated[Path, typer.Argument(help="sound 
         if np.abs(sound).max() < 1e-3:
             note(f"{speech} is silent: expect a closed mouth")
         player = _load(method, model, device, "talk")
-        made = player.talk(source, sound, frames, _context(out, seed, steps))
+        context = _context(out, seed, steps, _options(option), _face(player, source, portrait))
+        made = player.talk(source, sound, frames, context)
         _write(writer, out, made, frames, sound)
 
 
@@ -177,18 +181,39 @@ def _writer(out: Path, *inputs: Path) -> Callable[..., None]:
 
 def _portrait(path: Path) -> np.ndarray:
     """The square head crop of a portrait, in its own pixels."""
-    from semo.detect import Cascade, head_crop
+    from semo.detect import Cascade, beside_largest, head_crop
     from semo.pictures import centre_square, crop_resize, read_image
 
     picture = read_image(path)
     height, width = picture.shape[:2]
     if min(height, width) < 16:
         raise MediaError(f"{path}: {width} x {height} pixels are too few for a face; use at least 64 a side")
-    box = head_crop([Cascade()(picture)], height, width)
+    faces = Cascade()(picture)
+    box = head_crop([faces], height, width)
     if box is None:
-        note(f"{path}: no face found, its centre is used")
+        note(f"{path}: no face found, its centre is used (faces seen from the side are not looked for)")
         box = centre_square(height, width)
+    elif (others := beside_largest(faces)) > 0:
+        note(f"{path}: {others + 1} faces found, the largest is used")
     return crop_resize(picture, box, int(box[2]))
+
+
+def _face(player: Any, portrait: np.ndarray, path: Path) -> dict[str, Any]:
+    """The annotation `face` of a portrait's crop for methods that need it: of several faces the largest."""
+    if not getattr(player, "needs_face", False):
+        return {}
+    from baselines.inputs.clips import portrait_face
+    from baselines.method import ClipFailure
+
+    try:
+        face = portrait_face(portrait)
+    except ClipFailure as error:
+        raise ClipFailure(f"{path}: {error}") from None
+    yaw, pitch, _ = face.pose[0]
+    if max(abs(yaw), abs(pitch)) > TURNED:
+        note(f"{path}: the head is turned by {max(abs(yaw), abs(pitch)):.0f} degrees; {player.name} was made for faces "
+             "seen from the front")
+    return {"face": lambda: face}
 
 
 def _driving_crop(info: Any) -> tuple[int, int, int]:
@@ -210,9 +235,10 @@ def _load(name: str, model: Path | None, device: str, task: str) -> Any:
     from baselines.method import make_method
 
     player = make_method(name)
-    if task not in player.tasks or player.needs_truth:
-        raise ValueError(f"the method {name} cannot do this: it does {', '.join(player.tasks)}"
-                         + (" and needs the true video" if player.needs_truth else ""))
+    needs = " and needs the true video" if player.needs_truth else ""
+    needs = " and needs a clip of another person" if getattr(player, "needs_other_clip", False) else needs
+    if task not in player.tasks or needs:
+        raise ValueError(f"the method {name} cannot do this: it does {', '.join(player.tasks)}{needs}")
     weights, size = _weights(player, model)
     player.load(weights, size, _device(device))
     return player
@@ -269,10 +295,10 @@ def _device(name: str) -> str:
     return name
 
 
-def _context(out: Path, seed: int, steps: int | None, options: dict[str, Any] | None = None) -> Any:
+def _context(out: Path, seed: int, steps: int | None, options: dict[str, Any], given: dict[str, Any]) -> Any:
     from baselines.method import ClipContext
 
-    return ClipContext(out.stem, seed, options=(options or {}) | ({"steps": steps} if steps else {}))
+    return ClipContext(out.stem, seed, options=options | ({"steps": steps} if steps else {}), annotations=given)
 
 
 def _write(writer: Callable[..., None], out: Path, made: Iterable[np.ndarray], total: int,

@@ -124,6 +124,14 @@ def make_detector(name: str, weights: str | Path | None = None) -> Detector | No
     raise MediaError(f"unknown detector {name!r}: use {', '.join(DETECTORS)}")
 
 
+def beside_largest(faces: list[Face]) -> int:
+    """How many other people a picture shows: faces beside the largest and at least half its size."""
+    if not faces:
+        return 0
+    main = max(faces, key=lambda face: face.side)
+    return sum(f.side > main.side / 2 and max(abs(f.x - main.x), abs(f.y - main.y)) > main.side for f in faces)
+
+
 def follow_largest(found: list[list[Face]]) -> list[Face]:
     """One face per frame, where it is seen: the person who is largest over the clip, other faces left out.
 

@@ -106,7 +106,7 @@ def _shared_legend(axes: Axes, source: Axes) -> None:
     axes.axis("off")
     handles, labels = source.get_legend_handles_labels()
     if handles:
-        axes.legend(handles, labels, loc="center left", ncols=1 + len(handles) // 14, fontsize=7)
+        axes.legend(handles, labels, loc="center left", ncols=1 + len(handles) // 14, fontsize=7, handlelength=3)
 
 
 def _finish(axes: Axes, x: str, y: str) -> None:
