@@ -1,4 +1,4 @@
-"""Rivals at official size: the fast way over a clip against the frame-by-frame way of the papers' scripts, in one run.
+"""Rivals moved by video: the fast way over a clip against the frame-by-frame way of the papers' scripts, in one run.
 
     python benchmarks/rivals.py [--methods fomm lia] [--frames 8] [--threads 1] [--size official] [--out FILE.tsv]
 
@@ -27,9 +27,13 @@ COLUMNS = ("method", "weights", "size", "parameters_m", "fast_ms", "plain_ms", "
 
 
 def rivals() -> list[str]:
-    """Methods with networks of their own, those with a config.py."""
+    """Folders of the rivals that are moved by keypoints; those moved by sound are timed by talk_rivals.py."""
+    from baselines.blocks.rival import KeypointMethod
+    from baselines.method import make_method
+
     folders = Path(__file__).resolve().parents[1].glob("baselines/*/config.py")
-    return sorted(path.parent.name for path in folders)
+    names = sorted(path.parent.name for path in folders)
+    return [name for name in names if isinstance(make_method(name), KeypointMethod)]
 
 
 def made_up(frames: int, size: int) -> np.ndarray:

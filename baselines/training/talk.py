@@ -122,8 +122,8 @@ class TalkStage(nn.Module):
         """Figures for the curve, on fixed training samples.
 
         Reports know these names: `psnr_moving`, `psnr_moving_copy`, `motion_use_db` of a stage that moves frames as
-        `baselines.training.stage` has them, and `sound_use` of one that listens: the share by which the error of what
-        it predicts grows with the sound of other clips.
+        `baselines.training.stage` has them; of one that listens one that ends in `_error`, and `sound_use`, what the
+        sound of other clips adds to that error.
         """
 
     def forward(self, batch: Any) -> Tensor:

@@ -135,7 +135,7 @@ class Results:
             config = curve.with_name("config.json")
             settings = _json(config) if config.is_file() else {}
             run = curve.relative_to(train).parts[0]
-            found.append(TrainingRun(run, curve.parent.name, settings, read_tsv(curve)))
+            found.append(TrainingRun(run, curve.parent.name, settings, _with_share(read_tsv(curve))))
         return sorted(found, key=lambda t: (t.run != "semo", t.run, t.order))
 
     def _read(self, task: str, dataset: str, method: str) -> Measured | None:
@@ -165,6 +165,15 @@ def _place(method: str) -> tuple[int, list[tuple[int, str]]]:
         return group, [(PAPER_ORDER.index(method) - len(PAPER_ORDER), "")]
     parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", method)]
     return group, parts if group else [(NOT_COMPARED.index(method), "")]
+
+
+def _with_share(curve: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The curve with `sound_share`: what other sound adds to the error of a stage that listens, as a share of it."""
+    error = next((column for row in curve[:1] for column in row if column.endswith("_error")), None)
+    for row in curve:
+        if error and row.get("sound_use") and row[error] and float(row[error]) > 0:
+            row["sound_share"] = str(float(row["sound_use"]) / float(row[error]))
+    return curve
 
 
 def load_config(path: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def samples(run: TrainingRun) -> int | None:
 
 def _unused(label: str, stages: list[TrainingRun], task: str) -> list[str]:
     """That a method hardly uses what drives it, where its training found so."""
-    column, least = ("sound_use", HEARD) if task == "talk" else ("motion_use_db", IN_USE)
+    column, least = ("sound_share", HEARD) if task == "talk" else ("motion_use_db", IN_USE)
     found = [use for stage in stages if (use := stage.last(column)) is not None]
     if not found or max(found) >= least:
         return []

@@ -29,13 +29,14 @@ CONTROLS = {"other-motion": 2.5, "mean-motion": 0.5}
 STAGES = ("portrait", "sound")
 
 
-def staged(results: Path, rival: str, sound_use: float, steps: int = 600) -> None:
-    """Curves of two stages as `baselines.training` leaves them."""
+def staged(results: Path, rival: str, share: float, steps: int = 600) -> None:
+    """Curves of two stages as `baselines.training` leaves them; other sound adds a share to the second's error."""
     for stage in STAGES:
         folder = results / "train" / rival / "mini" / stage
         folder.mkdir(parents=True)
-        column, use = ("psnr_moving", 17.0) if stage == "portrait" else ("sound_use", sound_use)
-        lines = [f"step\tloss\t{column}", f"{steps // 2}\t0.5\t{use / 2}", f"{steps}\t0.25\t{use}"]
+        heard = "x_error\tsound_use", f"4.0\t{4 * share}"
+        columns, values = ("psnr_moving", "17.0") if stage == "portrait" else heard
+        lines = [f"step\tloss\t{columns}", *(f"{step}\t{1 / step}\t{values}" for step in (steps // 2, steps))]
         (folder / "curve.tsv").write_text("\n".join(lines) + "\n")
         settings = {"stage": "mini", "steps": steps, "batch": 8, "stages": STAGES, "perceptual": "VGG19"}
         (folder / "config.json").write_text(json.dumps(settings))
@@ -130,6 +131,12 @@ def test_curves_of_twenty_trainings_stay_apart(talked):
     figure.canvas.draw()
     box, drawn = figure.axes[-1].get_legend().get_window_extent(), figure.bbox
     assert box.width < 0.3 * drawn.width and box.height < drawn.height / 3
+
+
+def test_use_of_sound_is_a_share_of_the_error(talked):
+    runs = {run.run: run for run in talked.results.training if run.stage == "sound"}
+    assert runs["hallo2"].last("sound_share") == pytest.approx(0.004)
+    assert runs["sadtalker"].last("sound_share") == pytest.approx(0.2)
 
 
 def test_stages_come_in_the_order_of_training(talked):

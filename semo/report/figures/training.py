@@ -55,7 +55,7 @@ def _staged(panels: Sequence[Axes], runs: list[TrainingRun]) -> None:
     _lines(panels[0], runs, "loss", "Talking rivals: loss, each its own", "loss", styles)
     panels[0].set_yscale("log")
     _lines(panels[1], runs, "psnr_moving", "Talking rivals: moving parts", "PSNR, dB", styles)
-    _lines(panels[2], runs, "sound_use", "Talking rivals: cost of other sound", "share of the error", styles)
+    _lines(panels[2], runs, "sound_share", "Talking rivals: cost of other sound", "share of the error", styles)
     _shared_legend(panels[3], panels[0])
 
 
