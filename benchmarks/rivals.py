@@ -101,7 +101,8 @@ def measure(method: str, size: str, frames: int, threads: int) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Rivals: the fast way over a clip against frame by frame.")
-    parser.add_argument("--methods", nargs="+", default=rivals(), choices=rivals(), metavar="METHOD")
+    known = None if "--here" in sys.argv else rivals()  # a process that measures does not load all methods
+    parser.add_argument("--methods", nargs="+", default=known, choices=known, metavar="METHOD")
     parser.add_argument("--size", default="official", choices=("official", "mini"))
     parser.add_argument("--frames", type=int, default=8, help="driving frames of the clip, at least 2")
     parser.add_argument("--threads", type=int, default=1)
