@@ -64,7 +64,7 @@ def _faces(records: Sequence[dict[str, Any]]) -> list[str]:
     for kind, text in STANDS_IN.items():
         labels = [r["label"] for r in records if r.get("faces") == kind]
         if labels:
-            notes.append(f"{', '.join(labels)} take the face of the portrait from {text}.")
+            notes.append(f"In the place of detectors and 3D face models, for {', '.join(labels)}: {text}.")
     return notes
 
 
