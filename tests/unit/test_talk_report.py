@@ -93,7 +93,7 @@ def test_notes_say_how_talking_videos_were_made(talked, number):
         "run seed 0, method and clip",
         "nearest in time: AniPortrait-mini 30, EchoMimic-mini 24. All others are made at 25",
         "Hallo2-mini: steps 8, guidance 3.5",
-        "3D face models, for AniPortrait-mini, Hallo2-mini, SadTalker-mini, EchoMimic-mini: ground truth of the rendered",
+        "3D face models, for AniPortrait-mini, Hallo2-mini, SadTalker-mini, EchoMimic-mini: ground truth of the",
         "stand in for the coefficients of a 3D face model",
         "each stage on 4,800 samples (a frame or a window of them)",
         "SadTalker-mini: portrait, sound",
