@@ -15,8 +15,8 @@ from semo.stats import MIN_PEOPLE, Estimate, kendall_tau, paired_difference
 INTRO = """\
 Every number here was computed by this repository from what it generated itself. Blocks headed *Paper, their data*
 repeat the paper's printed numbers: other data, other clips, other size, so they stand beside ours and are never
-compared cell by cell. What depends on the clock is in [speed.md](speed.md); everything here is the same in two runs on
-one machine.
+compared cell by cell; [audit.md](audit.md) holds them against each other. What depends on the clock is in
+[speed.md](speed.md); everything here is the same in two runs on one machine.
 
 A cell reads: mean, below it [95 % interval] and n clips/people. ↑ higher is better, ↓ lower is better. Bold is the best
 mean among methods trained alike in this run; intervals may overlap. *Italic* rows are no methods. Bounds:

@@ -29,6 +29,7 @@ from semo.report.measurements import Results, load_config
 from semo.report.rival_notes import rival_notes
 from semo.report.rows import Block, Cell, paper_block, released_blocks, run_block
 from semo.report.speed import speed_page, speed_rows
+from semo.report.study import study_lines
 from semo.report.talk_notes import talk_notes
 
 TIDY = (
@@ -119,7 +120,8 @@ def page(tables: list[tuple[Table, list[Block]]], inputs: Inputs) -> str:
         lines += [f"## Table {table.number}. {escape(table.title)}", "", *_table_lines(table, blocks, inputs)]
     of_run = [block for _, blocks in tables for block in blocks if block.source == "run"]
     shown = {column.metric for block in of_run for column in block.columns}
-    lines += [*footnotes.protocol(inputs.results, shown), "", "## Figures", ""]
+    lines += [*footnotes.protocol(inputs.results, shown), ""]
+    lines += [*study_lines(inputs.definitions / "study"), "## Figures", ""]
     for name, caption in figure_captions().items():
         lines += [f"{escape(caption)}", "", f"![{name.replace('_', ' ')}](figures/{name}.png)", ""]
     return "\n".join(lines)
