@@ -77,9 +77,19 @@ def run(made_once, tmp_path, monkeypatch):
     monkeypatch.setattr("semo.report.figures.probe.load_model", lambda inputs, method: FakePipeline())
     monkeypatch.setattr("semo.report.figures.probe._clip_sets", lambda inputs: [])
     monkeypatch.setattr("semo.report.figures.probe._frames", _probed_frames)
+    monkeypatch.setattr("semo.report.figures.architecture.load_model", lambda inputs, method: _shapes())
     models = {"after stage2": FakePipeline(), "after reflow": FakePipeline()}
     monkeypatch.setattr("semo.report.figures.sampler_steps._models", lambda inputs: models)
     return _inputs(tmp_path)
+
+
+def _shapes() -> SimpleNamespace:
+    """A model as the diagram reads it."""
+    encoder = SimpleNamespace(motion_tokens=1, motion_dim=512, channels=4, size=32, patch=2, depth=12, width=768)
+    generator = SimpleNamespace(previous=8, window=16, audio_dim=384, depth=12, width=768)
+    networks = {"motion_encoder": encoder, "decoder": encoder, "motion_generator": generator}
+    made = {name: SimpleNamespace(config=config) for name, config in networks.items()}
+    return SimpleNamespace(**made, frame_size=256, config=SimpleNamespace(audio="whisper"))
 
 
 def _probed_frames(sets, split) -> Frames:
