@@ -27,7 +27,7 @@ COSTS = {
 
 
 def curves(results: Results) -> dict[str, Any]:
-    """{"quantities": {column: title}, "runs": [{"run", "stage", "step": [...], "seconds": [...], "values": {...}}]}."""
+    """{"quantities": {column: title}, "runs": [{"label", "stage", "step": [...], "seconds": [...], "values": {...}}]}."""
     runs, seen = [], {}
     for run in results.training:
         names = [name for name in (run.curve[0] if run.curve else {}) if name not in NOT_DRAWN]
@@ -35,7 +35,7 @@ def curves(results: Results) -> dict[str, Any]:
         values = {name: column for name, column in values.items() if any(v is not None for v in column)}
         seen |= dict.fromkeys(values)
         axes = {name: [_number(row.get(name)) for row in run.curve] for name in ("step", "seconds")}
-        runs.append({"run": run.run, "stage": run.stage, **axes, "values": values})
+        runs.append({"label": label_of(results, run.run), "stage": run.stage, **axes, "values": values})
     ordered = [name for name in QUANTITIES if name in seen] + [name for name in seen if name not in QUANTITIES]
     return {"quantities": {name: QUANTITIES.get(name, name.replace("_", " ")) for name in ordered}, "runs": runs}
 

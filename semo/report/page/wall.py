@@ -104,7 +104,7 @@ def _clip(videos: Videos, choice: Choice, methods: list[str], out: Path) -> dict
         tile["x"], tile["y"] = layout.corner(i)
     sound = _sound(item, count)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_preview(out, mosaic(streams, layout, count), audio=sound)
+    write_preview(out, mosaic(streams, layout, count), audio=sound, preset="veryfast")
     facts = {"id": item.id, "why": list(choice.why), "value": _shown(choice.value), "video": out.name}
     cut = f"the first {count} of {item.frames} frames" if count < item.frames else ""
     return facts | {"frames": count, "cut": cut, "sound": sound is not None, "side": layout.side, "tiles": tiles}

@@ -17,11 +17,12 @@
     if (log) {
       const found = [];
       for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
-        for (const m of [1, 2, 5]) found.push(m * 10 ** e);
+        for (const m of [1, 1.5, 2, 3, 4, 5, 7]) found.push(m * 10 ** e);
       }
       const inside = found.filter((v) => v >= low * 0.999 && v <= high * 1.001);
       const whole = inside.filter((v) => Number.isInteger(Math.round(Math.log10(v) * 1e6) / 1e6));
-      return whole.length >= 3 ? whole : inside;
+      const few = inside.filter((v) => [1, 2, 5].includes(Math.round((v / 10 ** Math.floor(Math.log10(v) + 1e-9)) * 10) / 10));
+      return [whole, few].find((choice) => choice.length >= 3) ?? inside;
     }
     const raw = (high - low) / about || 1;
     const unit = 10 ** Math.floor(Math.log10(raw));
@@ -68,7 +69,7 @@
   const points = (run, quantity, axis, log) =>
     run[axis].map((x, i) => [x, run.values[quantity][i]]).filter(([x, y]) => x !== null && y !== null && (!log || y > 0));
 
-  const title = (run) => `${run.run}, ${run.stage}`;
+  const title = (run) => `${run.label}, ${run.stage}`;
 
   const path = (found, x, y) => found.map(([a, b], i) => `${i ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("");
 
@@ -170,11 +171,11 @@
     found.forEach((p, i) => {
       const [cx, cy] = [x(p.cost), y(p.quality)];
       const left = cx > 740;
-      let ty = cy + 4;
-      while (taken.some(([ox, oy]) => Math.abs(ox - cx) < 130 && Math.abs(oy - ty) < 13)) ty += 13;
+      let ty = cy - 10;
+      while (taken.some(([ox, oy]) => Math.abs(ox - cx) < 130 && Math.abs(oy - ty) < 13)) ty -= 13;
       taken.push([cx, ty]);
       root.append(svg("circle", { class: `f${i % COLOURS}`, cx, cy, r: 6 }, svg("title", {}, `${p.label}: ${short(p.quality)} at ${short(p.cost)}`)),
-        svg("text", { class: "name", x: left ? cx - 10 : cx + 10, y: ty, "text-anchor": left ? "end" : "start" }, p.label));
+        svg("text", { class: "name", x: left ? cx + 6 : cx - 6, y: ty, "text-anchor": left ? "end" : "start" }, p.label));
     });
     $("cost-chart").replaceChildren(element("figure", { class: "chart" }, root), ...note);
   };
