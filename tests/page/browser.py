@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,14 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
     "--proxy-server=127.0.0.1:9",  # a request to any host fails and is seen
 )
+# The browser reads commands from file 3 and writes answers to file 4: this puts the pipes there.
+START = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for place, pipe in zip((3, 4), pipes):
+    os.dup2(pipe, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 PATIENCE = 60.0  # seconds; machines that run tests are often busy
 
 
@@ -49,10 +58,10 @@ class Browser:
         root = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
-        # The browser reads commands from file 3 and writes answers to file 4; sh puts the pipes there.
-        command = ["/bin/sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh"]
+        pipes = (str(to_browser), str(from_browser))
+        options = (*FLAGS, *root, f"--user-data-dir={profile}")
         self._process = subprocess.Popen(
-            [*command, program, *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"],
+            [sys.executable, "-ISc", START, *pipes, program, *options, "about:blank"],
             pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -66,6 +75,7 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self._call(f"{domain}.enable")
+        self._call("Performance.enable", timeDomain="threadTicks")
 
     def close(self) -> None:
         try:
@@ -89,9 +99,9 @@ class Browser:
         assert "exceptionDetails" not in answer, f"{expression}: {answer['exceptionDetails']}"
         return answer["result"].get("value")
 
-    def wait(self, expression: str) -> Any:
+    def wait(self, expression: str) -> None:
         """Until a JavaScript expression is true."""
-        return self.until(lambda: self.evaluate(expression), f"never true: {expression}")
+        self.until(lambda: self.evaluate(f"Boolean({expression})"), f"never true: {expression}")
 
     def until(self, condition: Callable[[], Any], message: str) -> Any:
         end = time.monotonic() + PATIENCE
@@ -121,6 +131,11 @@ class Browser:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(picture)
         return picture
+
+    def work(self) -> float:
+        """Processor seconds the page's own thread has spent on it, scripts and layout included."""
+        metrics = self._call("Performance.getMetrics")["metrics"]
+        return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
     def accessible(self) -> list[dict[str, Any]]:
         """What a screen reader is told: role, name and properties of every node it does not skip."""

@@ -27,7 +27,7 @@ COSTS = {
 
 
 def curves(results: Results) -> dict[str, Any]:
-    """{"quantities": {column: title}, "runs": [{"label", "stage", "step": [...], "seconds": [...], "values": {...}}]}."""
+    """{"quantities": {column: title}, "runs": [run]}; a run: label, stage, lists step and seconds, values by column."""
     runs, seen = [], {}
     for run in results.training:
         names = [name for name in (run.curve[0] if run.curve else {}) if name not in NOT_DRAWN]
@@ -54,8 +54,7 @@ def cost(results: Results) -> dict[str, Any]:
                 points.append(point)
                 names |= dict.fromkeys(point["values"])
         if points:
-            known = {n: {"title": f"{metric(n).label} {metric(n).arrow}", "better": metric(n).better} for n in sorted(names)}
-            tasks[task] = {"metrics": known, "points": points}
+            tasks[task] = {"metrics": {name: _about(name) for name in sorted(names)}, "points": points}
     return {"costs": COSTS, "tasks": tasks}
 
 
@@ -80,6 +79,10 @@ def _point(results: Results, task: str, method: str) -> dict[str, Any] | None:
     }
     kind = "bound" if method in BOUNDS else "ablation" if method.startswith("ablation-") else "method"
     return {"method": method, "label": label_of(results, method), "kind": kind, "values": values, "costs": costs}
+
+
+def _about(name: str) -> dict[str, str]:
+    return {"title": f"{metric(name).label} {metric(name).arrow}", "better": metric(name).better}
 
 
 def _number(text: str | None) -> float | None:

@@ -123,7 +123,7 @@ def _training(results: Results) -> Grid:
             ]
         )
     heads = ["Run", "Stage", "Steps", "Batch", "Seconds", "Peak MiB", "Training data sha256"]
-    return Grid("Training", heads, rows, frozenset({2, 3, 4, 5}), "Nothing was trained in this run.")
+    return Grid("Training runs", heads, rows, frozenset({2, 3, 4, 5}), "Nothing was trained in this run.")
 
 
 def _networks(records: list[tuple[str, str, str, Measured]]) -> Grid:
@@ -142,10 +142,10 @@ def _jobs(results: Results) -> Grid:
     rows = []
     for path in sorted((results.folder / "benchmarks").glob("*/*.tsv")):
         line = _benchmark(path)
-        if line.get("s"):
-            cpu, memory = (f"{float(line[key]):.1f}" if _is_number(line.get(key)) else "-" for key in ("cpu_time", "max_rss"))
-            rows.append([path.parent.name, path.stem, f"{float(line['s']):.1f}", cpu, memory])
-    rows.sort(key=lambda row: -float(row[2]))
+        if line:
+            measured = (_decimal(line.get(key)) for key in ("s", "cpu_time", "max_rss"))
+            rows.append([path.parent.name, path.stem, *measured])
+    rows.sort(key=lambda row: -float(row[2].replace("-", "0")))
     heads = ["Rule", "Job", "Seconds", "Processor s", "Peak MiB"]
     return Grid("Jobs", heads, rows, frozenset({2, 3, 4}), "The workflow recorded no job.")
 
@@ -161,12 +161,12 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _is_number(text: str | None) -> bool:
+def _decimal(text: str | None) -> str:
+    """One digit; `-` for what Snakemake could not measure."""
     try:
-        float(text or "")
+        return f"{float(text or ''):.1f}"
     except ValueError:
-        return False
-    return True
+        return "-"
 
 
 def _versions(found: dict[str, str]) -> str:

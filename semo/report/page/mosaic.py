@@ -1,4 +1,4 @@
-"""Many equally long videos in one: every tile of the wall comes from one decoder, so all play in step with the sound."""
+"""Many videos in one file: all tiles of the wall come from one decoder, so they keep step, with the sound too."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def clip_key(table: Table, role: str) -> str:
 def clip_values(table: Table, block: Block, results: Results) -> dict[str, Any]:
     """The values of single clips behind a block of this run, one table per task.
 
-    {"tasks": [{"task", "heads": [title], "rows": {row id: [[clip, person, value or None, ...]]}, "failed": {row id:
-    [[clip, reason]]}}]}; values are as shown, scaled and rounded.
+    {"tasks": [{"task", "heads": [{"title", "better", "digits"}], "rows": {row id: [[clip, person, value or None, ...]]
+    }, "failed": {row id: [[clip, reason]]}}]}; values are as shown, scaled and rounded.
     """
     tasks = []
     for task in dict.fromkeys(column.task for column in block.columns):
@@ -121,7 +121,10 @@ def clip_values(table: Table, block: Block, results: Results) -> dict[str, Any]:
             ]
             if found.record["failed"]:
                 failed[row.id] = [[entry["clip"], entry["reason"]] for entry in found.record["failed"]]
-        heads = [{"title": column_title(c), "better": metric(c.metric).better} for c in columns]
+        heads = [
+            {"title": column_title(c), "better": metric(c.metric).better, "digits": metric(c.metric).digits}
+            for c in columns
+        ]
         tasks.append({"task": task, "heads": heads, "rows": rows, "failed": failed})
     return {"tasks": tasks}
 

@@ -79,6 +79,7 @@ def _within(ours: Cell, paper: Cell, column: Column) -> bool | None:
 
 
 def _no_ranking(ours: Block, paper: Block) -> str:
-    common = {r.id for r in ours.rows if any(c.value is not None for c in r.cells.values())} & {r.id for r in paper.rows}
+    measured = {row.id for row in ours.rows if any(cell.value is not None for cell in row.cells.values())}
+    common = measured & {row.id for row in paper.rows}
     few = f"{len(common)} method{'' if len(common) == 1 else 's'}"
     return f"Kendall's tau of the rankings: not run: {few} in common with the paper, three are needed."

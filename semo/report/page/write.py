@@ -1,4 +1,4 @@
-"""Gather a run, render it and write `index.html` with its folder `page/`; an earlier page stays until both are there."""
+"""Gather a run, render it, write `index.html` with its folder `page/`; an earlier page stays until both are there."""
 
 from __future__ import annotations
 

@@ -33,14 +33,15 @@
   const table = (task, id, label) => {
     const title = `${label}, ${task.task}: ${task.rows[id].length} clips`;
     const sorter = (text, better) =>
-      element("th", { scope: "col", "aria-sort": "none", "data-better": better },
+      element("th", { scope: "col", "aria-sort": "none", "data-better": better, class: better ? "num" : null },
         element("button", { type: "button", class: "sort" }, text));
     const shown = element("table", { class: "sortable" },
       element("caption", {}, title),
       element("thead", {}, element("tr", {}, sorter("Clip"), sorter("Person"), ...task.heads.map((h) => sorter(h.title, h.better)))),
       element("tbody", {}, ...task.rows[id].map(([clip, person, ...values]) =>
         element("tr", {}, element("th", { scope: "row" }, ...named(clip, task.task)), element("td", {}, person),
-          ...values.map((v) => element("td", { class: v === null ? "num absent" : "num" }, v === null ? "no value" : String(v)))))));
+          ...values.map((v, i) => element("td", { class: v === null ? "num absent" : "num" },
+            v === null ? "no value" : v.toFixed(task.heads[i].digits)))))));
     return element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": title }, shown);
   };
 
