@@ -140,6 +140,7 @@ rule report_page:
     input:
         config="<results>/config.json",
         rules="<results>/rulegraph.dot",
+        audit="<reports>/audit.md",
         definitions=tables("reports/tables/{table}.yaml"),
         paper=paper_tables,
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),

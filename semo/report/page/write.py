@@ -80,6 +80,7 @@ def _context(
         "rules": rulegraph.draw(rules.read_text(encoding="utf-8")) if rules and rules.is_file() else None,
         "videos": sum(len(s["clips"]) for s in videos["sets"]),
         "wall": videos,
+        "audit": (beside / "audit.md").is_file(),
         "curves": bool(results.training),
     }
 
