@@ -200,7 +200,8 @@ def test_a_short_video_keeps_its_last_frame():
 
 
 def item(name: str) -> Item:
-    return Item(name, "p", Path("a"), Path("a"), Path("a"), 1, False, name)
+    path = Path(f"{name}.mkv")
+    return Item(name, "p", path, path, path, 1, False, source_clip=name, motion_of=name)
 
 
 def test_fixed_best_median_and_worst():

@@ -28,11 +28,11 @@ def missing(tables: Sequence[tuple[Table, Sequence[Block]]], results: Results) -
 
 
 def _cells(table: Table, blocks: Sequence[Block]) -> list[Missing]:
-    found = []
+    """One entry for the same columns and reason in several data sets."""
+    places: dict[tuple[str, str], list[str]] = {}
     for block in blocks:
         if block.source != "run":
             continue
-        where = f"Table {table.number}" + (f", {ROLE_NAMES.get(block.role, block.role)}" if block.role else "")
         reasons: dict[tuple[str, str], list[str]] = {}
         for row in block.rows:
             for column, cell in row.cells.items():
@@ -40,8 +40,9 @@ def _cells(table: Table, blocks: Sequence[Block]) -> list[Missing]:
                     reasons.setdefault((row.label, cell.reason), []).append(_title(column_title(column)))
         for (label, reason), columns in reasons.items():
             what = "all columns" if len(columns) == len(block.columns) else ", ".join(columns)
-            found.append(Missing(where, f"{label}: {what}", reason))
-    return found
+            places.setdefault((f"{label}: {what}", reason), []).append(ROLE_NAMES.get(block.role, block.role))
+    where = f"Table {table.number}"
+    return [Missing(", ".join(filter(None, (where, *r))), what, reason) for (what, reason), r in places.items()]
 
 
 def _only_paper(table: Table, blocks: Sequence[Block]) -> list[Missing]:

@@ -12,6 +12,9 @@
     return String(+value.toPrecision(size < 1e-3 ? 2 : 4));
   };
 
+  /** Pixels for a chart as wide as its place, so that letters keep their size. */
+  const room = (place) => Math.round(Math.min(900, Math.max(320, place.clientWidth - 26)));
+
   /** Round numbers between two ends, on a linear or logarithmic axis. */
   const ticks = (low, high, log, about = 5) => {
     if (log) {
@@ -112,7 +115,7 @@
     const all = lines.flatMap(([, found]) => found);
     if (!all.length) return element("p", { class: "empty" }, "No run has a value.");
     const label = `${SEMO.data.curves.quantities[quantity]} of ${lines.length} training runs`;
-    const { root, x, y } = frame(all.map((p) => p[0]), all.map((p) => p[1]), { width: 900, height: 420, yLog: log, label, xTitle: axis === "step" ? "steps" : "seconds" });
+    const { root, x, y } = frame(all.map((p) => p[0]), all.map((p) => p[1]), { width: room($("curve-charts")), height: 420, yLog: log, label, xTitle: axis === "step" ? "steps" : "seconds" });
     lines.forEach(([run, found], i) => {
       root.append(svg("path", { class: `line k${i % COLOURS}`, "stroke-dasharray": i < COLOURS ? null : "6 3", d: path(found, x, y) }, svg("title", {}, title(run))));
     });
@@ -159,25 +162,36 @@
     const range = Math.max(...values) - Math.min(...values) || 1;
     const line = copy !== undefined && Math.abs(copy - values[0]) < 4 * range ? [copy] : [];
     const label = `${about.title} against ${costs[axis]}: ${found.map((p) => `${p.label} ${short(p.quality)} at ${short(p.cost)}`).join("; ")}`;
+    const width = room($("cost-chart"));
     const { root, x, y, pad } = frame(found.map((p) => p.cost), [...values, ...line],
-      { width: 900, height: 440, xLog: true, xTitle: costs[axis], yTitle: about.title, label, xMargin: 0.15 });
+      { width, height: 440, xLog: true, xTitle: costs[axis], yTitle: about.title, label, xMargin: 0.15 });
     for (const v of line) {
-      root.append(svg("line", { class: "hair", x1: pad.left, x2: 888, y1: y(v), y2: y(v) }),
+      root.append(svg("line", { class: "hair", x1: pad.left, x2: width - pad.right, y1: y(v), y2: y(v) }),
         svg("text", { x: pad.left + 6, y: y(v) - 5 }, "copy-reference"));
     }
     const best = front(found, about.better === "higher");
     root.append(svg("path", { class: "front", d: path(best.map((p) => [p.cost, p.quality]), x, y) }));
-    const taken = [];
+    const [taken, dots] = [[], []];
     found.forEach((p, i) => {
       const [cx, cy] = [x(p.cost), y(p.quality)];
-      const left = cx > 740;
+      const left = cx > width * 0.6;
       let ty = cy - 10;
       while (taken.some(([ox, oy]) => Math.abs(ox - cx) < 130 && Math.abs(oy - ty) < 13)) ty -= 13;
       taken.push([cx, ty]);
-      root.append(svg("circle", { class: `f${i % COLOURS}`, cx, cy, r: 6 }, svg("title", {}, `${p.label}: ${short(p.quality)} at ${short(p.cost)}`)),
-        svg("text", { class: "name", x: left ? cx + 6 : cx - 6, y: ty, "text-anchor": left ? "end" : "start" }, p.label));
+      root.append(svg("text", { class: "name", x: left ? cx + 6 : cx - 6, y: ty, "text-anchor": left ? "end" : "start" }, p.label));
+      dots.push(svg("circle", { class: `f${i % COLOURS}`, cx, cy, r: 6 }, svg("title", {}, `${p.label}: ${short(p.quality)} at ${short(p.cost)}`)));
     });
+    root.append(...dots); // over the names
     $("cost-chart").replaceChildren(element("figure", { class: "chart" }, root), ...note);
+  };
+
+  /** Again where the window has another width. */
+  const redrawn = (draw, place) => {
+    let before = room(place);
+    addEventListener("resize", () => {
+      if (room(place) !== before) draw();
+      before = room(place);
+    });
   };
 
   const openTask = () => {
@@ -190,6 +204,7 @@
     options($("curve-quantity"), Object.entries(SEMO.data.curves.quantities), "loss");
     $("curve-controls").addEventListener("change", drawCurves);
     drawCurves();
+    redrawn(drawCurves, $("curve-charts"));
   }
   const tasks = Object.keys(SEMO.data.cost?.tasks ?? {});
   if (tasks.length) {
@@ -197,6 +212,7 @@
     options($("cost-axis"), Object.entries(SEMO.data.cost.costs), "ms");
     $("cost-controls").addEventListener("change", (event) => (event.target.id === "cost-task" ? openTask : drawCost)());
     openTask();
+    redrawn(drawCost, $("cost-chart"));
   } else {
     $("cost-controls").hidden = true;
     $("cost-chart").replaceChildren(element("p", { class: "empty" }, "not run: no method was timed in this run."));
