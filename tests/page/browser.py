@@ -133,7 +133,7 @@ class Browser:
         return picture
 
     def work(self) -> float:
-        """Processor seconds the page's own thread has spent on it, scripts and layout included."""
+        """Processor seconds the page's own thread has spent since it was loaded, scripts and layout included."""
         metrics = self._call("Performance.getMetrics")["metrics"]
         return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
