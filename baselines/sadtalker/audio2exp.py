@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.sadtalker.audio_encoder import audio_encoder, encode
+from baselines.sadtalker.mel import MelPatches
 
 CHUNK = 10  # frames at once; they do not see each other
 
@@ -22,7 +23,7 @@ class ExpNet(nn.Module):
         audio = encode(self.audio_encoder, mel)  # (B, T, 16 width)
         return self.mapping1(torch.cat([audio, reference.expand(-1, mel.shape[1], -1), blink], dim=-1))
 
-    def in_chunks(self, mel: Tensor, reference: Tensor, blink: Tensor, chunk: int = CHUNK) -> Tensor:
+    def in_chunks(self, mel: Tensor | MelPatches, reference: Tensor, blink: Tensor, chunk: int = CHUNK) -> Tensor:
         """The same, `chunk` frames at a time: memory does not grow with the length."""
-        parts = zip(mel.split(chunk, dim=1), blink.split(chunk, dim=1), strict=True)
-        return torch.cat([self(patches, reference, wish) for patches, wish in parts], dim=1)
+        spans = [slice(start, start + chunk) for start in range(0, mel.shape[1], chunk)]
+        return torch.cat([self(mel[:, span], reference, blink[:, span]) for span in spans], dim=1)

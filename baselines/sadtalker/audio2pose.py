@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.sadtalker.audio_encoder import audio_encoder, encode
+from baselines.sadtalker.mel import MelPatches
 from baselines.sadtalker.pose_discriminator import PoseDiscriminator
 from baselines.sadtalker.pose_vae import POSE, PoseVAE
 
@@ -30,25 +31,25 @@ class Audio2Pose(nn.Module):
         """How many latents a clip of `frames` frames takes; its first frame is the source's."""
         return -(-(frames - 1) // self.seq_len)
 
-    def forward(self, pose: Tensor, mel: Tensor, z: Tensor, style: int = 0) -> Tensor:
+    def forward(self, pose: Tensor, mel: Tensor | MelPatches, z: Tensor, style: int = 0) -> Tensor:
         """Change of the pose (B, F, 6) of every frame.
 
         `pose` (B, 6): of the source. `mel` (B, F, 1, 80, 16). `z`: at least `chunks(F)` latents (N, B, latent). A last,
         partial chunk is made from the last `seq_len` frames; before a clip shorter than that its first sound is
         repeated. Raises ValueError for a `style` beyond the classes or too few latents.
         """
+        frames, size = mel.shape[1], self.seq_len
         if not 0 <= style < self.classes:
             raise ValueError(f"pose style {style} is unknown; there are 0 to {self.classes - 1}")
-        if len(z) < self.chunks(mel.shape[1]):
-            raise ValueError(f"{mel.shape[1]} frames take {self.chunks(mel.shape[1])} latents, not {len(z)}")
+        if len(z) < self.chunks(frames):
+            raise ValueError(f"{frames} frames take {self.chunks(frames)} latents, not {len(z)}")
         classes = torch.full((len(pose),), style, dtype=torch.long, device=pose.device)
-        sound, size = mel[:, 1:], self.seq_len
         made = [pose.new_zeros(len(pose), 1, POSE)]
-        for start in range(0, sound.shape[1], size):
-            left = min(size, sound.shape[1] - start)
-            patches = sound[:, start : start + size] if left == size else sound[:, -size:]
-            audio = self.embed(patches)
+        for chunk, latent in enumerate(z[: self.chunks(frames)]):
+            stop = min(1 + (chunk + 1) * size, frames)
+            audio = self.embed(mel[:, max(1, stop - size) : stop])
             missing = size - audio.shape[1]
             audio = torch.cat([audio[:, :1].expand(-1, missing, -1), audio], dim=1)
-            made.append(self.netG.decoder(z[start // size], classes, pose, audio)[:, -left:])
+            count = stop - 1 - chunk * size
+            made.append(self.netG.decoder(latent, classes, pose, audio)[:, -count:])
         return torch.cat(made, dim=1)

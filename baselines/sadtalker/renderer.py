@@ -1,4 +1,4 @@
-"""The face renderer: a volume of the source's features, warped by keypoints, painted by a SPADE decoder (section 3.4)."""
+"""The face renderer: a volume of the source's features, warped by keypoints, painted by a decoder (section 3.4)."""
 
 from __future__ import annotations
 
