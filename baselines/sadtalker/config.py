@@ -23,8 +23,8 @@ class Config:
     """Widths and depths of the six networks.
 
     `frame_size`: side of a frame. `expressions`: numbers of an expression; with the six of the pose they are the
-    coefficients of a frame. `radius`: frames before and after the one that a window of coefficients describes.
-    `face_recon`: whether a network reads the coefficients of the source; without it they come from its `Face`.
+    coefficients of a frame. `face_recon`: whether a network reads those of the source; without it they come from its
+    `Face`.
     """
 
     frame_size: int = 256
@@ -43,6 +43,7 @@ class Config:
     spade_hidden: int = 128
     spade_blocks: int = 6
     ups: tuple[int, ...] = (256, 64)
+    upscale: int = 1
     # canonical keypoints
     detector_width: int = 32
     detector_blocks: int = 5
@@ -52,13 +53,13 @@ class Config:
     temperature: float = 0.1
     # coefficients and what they are mapped to
     expressions: int = 64
-    radius: int = 13
     mapping_width: int = 1024
     mapping_layers: int = 3
     bins: int = 66
     face_recon: bool = True
     # sound
     audio_width: int = 32
+    pose_audio_width: int = 32
     pose_frames: int = 32
     pose_latent: int = 64
     pose_classes: int = 46
@@ -93,7 +94,8 @@ SIZES = {
         mask_kernel=3,
         spade_hidden=12,
         spade_blocks=1,
-        ups=(24, 12),
+        ups=(12,),
+        upscale=2,
         detector_width=8,
         detector_blocks=3,
         detector_max_width=64,
@@ -102,6 +104,7 @@ SIZES = {
         mapping_width=64,
         face_recon=False,
         audio_width=8,
+        pose_audio_width=4,
         pose_latent=16,
         pose_unet=(8, 16, 32, 64),
         pose_discriminator=32,
@@ -118,7 +121,7 @@ def build_renderer(config: Config) -> FaceRenderer:
     appearance = AppearanceExtractor(
         config.width, config.downs, config.planes, config.channels, config.depth, config.blocks_3d
     )
-    decoder = SpadeDecoder(guide, config.spade_hidden, config.spade_blocks, config.ups, upscale=1)
+    decoder = SpadeDecoder(guide, config.spade_hidden, config.spade_blocks, config.ups, config.upscale)
     return FaceRenderer(appearance, WarpingModule(config.planes, guide, dense_motion), decoder)
 
 
@@ -135,7 +138,7 @@ def build(config: Config) -> dict[str, nn.Module]:
         ),
         "audio2exp": ExpNet(config.audio_width, config.expressions),
         "audio2pose": Audio2Pose(
-            config.audio_width, config.pose_frames, config.pose_latent, config.pose_classes, config.pose_audio,
+            config.pose_audio_width, config.pose_frames, config.pose_latent, config.pose_classes, config.pose_audio,
             config.pose_hidden, config.pose_unet, config.pose_discriminator,
         ),
     }  # fmt: skip

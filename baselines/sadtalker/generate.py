@@ -19,6 +19,7 @@ from baselines.sadtalker.audio2pose import Audio2Pose
 from baselines.sadtalker.blinks import blinks
 from baselines.sadtalker.config import Config
 from baselines.sadtalker.keypoints import place
+from baselines.sadtalker.mapping import windows
 from baselines.sadtalker.mel import mel_patches
 from baselines.sadtalker.pose_vae import POSE
 from baselines.sadtalker.renderer import FastRenderer
@@ -71,23 +72,15 @@ class Talker:
     @torch.inference_mode()
     def frames(self, portrait: np.ndarray, source: Tensor, coefficients: Tensor) -> Iterator[np.ndarray]:
         """Portrait uint8 (S, S, 3), its coefficients (1, C), those of the frames (T, C) -> T frames as the portrait."""
-        source, radius = source.to(self.device), self.config.radius
-        image = to_float(portrait[None]).to(self.device)
+        source, image = source.to(self.device), to_float(portrait[None]).to(self.device)
         canonical = self.modules["kp_extractor"](image)
         volume = self.modules["generator"].volume(image)
-        kp_source = place(canonical, self.modules["mapping"](source[:, :, None].expand(-1, -1, 2 * radius + 1)))
+        kp_source = place(canonical, self.modules["mapping"](windows(source, image.new_zeros(1, dtype=torch.long))))
         for start in range(0, len(coefficients), self.batch):
             middles = torch.arange(start, min(start + self.batch, len(coefficients)), device=self.device)
-            motion = self.modules["mapping"](windows(coefficients, middles, radius))
+            motion = self.modules["mapping"](windows(coefficients, middles))
             made = self.renderer(volume, kp_source, place(canonical, motion))
             yield from to_uint8(made.image)
-
-
-def windows(coefficients: Tensor, middles: Tensor, radius: int) -> Tensor:
-    """Coefficients (T, C), frames (B,) -> those around each frame (B, C, 2 radius + 1), the ends repeated."""
-    around = torch.arange(-radius, radius + 1, device=middles.device)
-    index = (middles[:, None] + around).clamp(0, len(coefficients) - 1)
-    return coefficients[index].mT
 
 
 def smoothed(poses: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 HEADS = ("yaw", "pitch", "roll", "t", "exp")
+RADIUS = 13  # frames before and after the one that a window describes
 SHRINK = 3  # frames a residual block takes from either end of a window
 
 
@@ -28,3 +30,9 @@ class MappingNet(nn.Module):
             x = self.get_submodule(f"encoder{layer}")(x) + x[..., SHRINK:-SHRINK]
         x = x.mean(-1)
         return {name: self.get_submodule(f"fc_{name}")(x) for name in HEADS}
+
+
+def windows(coefficients: Tensor, middles: Tensor) -> Tensor:
+    """Coefficients (T, C), frames (B,) -> those around each frame (B, C, 2 RADIUS + 1), the ends repeated."""
+    around = torch.arange(-RADIUS, RADIUS + 1, device=middles.device)
+    return coefficients[(middles[:, None] + around).clamp(0, len(coefficients) - 1)].mT
