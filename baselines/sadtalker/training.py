@@ -31,13 +31,13 @@ from semo.train.data import augment
 from semo.train.settings import AugmentSettings
 
 PRIOR, DEFORMATION, HEAD_POSE = 10.0, 5.0, 0.2
-KL, ADVERSARIAL = 0.01, 0.02
+KL, ADVERSARIAL = 0.001, 0.05
 LEAST_SPREAD = 0.02
-HEARD = 8  # frames of a window that ExpNet hears
+HEARD = 6  # frames of a window that ExpNet hears
 COLOUR = AugmentSettings(flip=0.0, colour=0.2, crop=0.0, motion=0.0, motion_end=0.0)  # coefficients stay true
 TURNS = (1.0, 1.0, -1.0)  # pitch, yaw, roll of the keypoints beside those of a Face, whose roll counts the other way
 COEFFICIENTS = "coefficients"
-VALIDATION = 32
+VALIDATION = 16
 
 
 @dataclass
