@@ -16,9 +16,7 @@ class AudioBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int | tuple[int, int] = 1, padding: int = 0,
                  residual: bool = False):  # fmt: skip
         super().__init__()
-        self.conv_block = nn.Sequential(
-            nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs)
-        )
+        self.conv_block = nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.BatchNorm2d(outputs))
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from baselines.blocks.vid2vid.angles import degrees
@@ -23,7 +24,6 @@ from baselines.sadtalker.keypoints import ANGLES, DEGREE_OFFSET, DEGREES_PER_BIN
 from baselines.sadtalker.mapping import RADIUS, windows
 from baselines.sadtalker.mel import mel_patches
 from baselines.sadtalker.pose_vae import POSE
-from baselines.training.adversarial import adversarial_losses
 from baselines.training.keypoints3d import keypoint_prior
 from baselines.training.stage import BATCH, optimiser, psnr
 from baselines.training.talk import TalkStage
@@ -32,6 +32,7 @@ from semo.train.settings import AugmentSettings
 
 PRIOR, DEFORMATION, HEAD_POSE = 10.0, 5.0, 0.2
 KL, ADVERSARIAL = 0.001, 0.05
+SHARP, APART = -3.0, 10.0  # log variance of latents and factor of their means at the beginning
 LEAST_SPREAD = 0.02
 HEARD = 6  # frames of a window that ExpNet hears
 COLOUR = AugmentSettings(flip=0.0, colour=0.2, crop=0.0, motion=0.0, motion_end=0.0)  # coefficients stay true
@@ -155,11 +156,16 @@ class Sound(Stage):
         moves = torch.cat([clip[:, -POSE:] - clip[:1, -POSE:] for clip in found])
         spread = torch.cat([torch.cat(found)[:, :-POSE].std(0), moves.std(0)])
         self.register_buffer("spread", spread.clamp(min=LEAST_SPREAD))  # so that every coefficient counts the same
-        self.begin_small()
+        self.begin_well()
 
     @torch.no_grad()
-    def begin_small(self) -> None:
-        """Begin with coefficients of about the size of the data's, or the short budget goes into finding it."""
+    def begin_well(self) -> None:
+        """Coefficients begin at about the size of the data's, and latents tell poses apart.
+
+        In the short budget a decoder that hears mostly noise learns to ignore it, and every head moves the same.
+        """
+        nn.init.constant_(self.pose.netG.encoder.linear_logvar.bias, SHARP)
+        self.pose.netG.encoder.linear_means.weight.mul_(APART)
         self.networks["audio2exp"].mapping1.weight.mul_(self.spread[:-POSE, None])
         self.pose.netG.decoder.pose_linear.weight.mul_(self.spread[-POSE:, None])
         nn.init.zeros_(self.networks["audio2exp"].mapping1.bias)
@@ -230,6 +236,15 @@ class Sound(Stage):
     def _error(self, batch: SoundBatch) -> float:
         """Mean square over the numbers that move."""
         return float(self.difference(batch)[..., self.spread[:-POSE] > LEAST_SPREAD].square().mean())
+
+
+def adversarial_losses(discriminator: nn.Module, made: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Non-saturating losses of generator and discriminator, as `baselines.training.adversarial` has them, but made and
+    real poses are always judged in one batch: apart, batch norm would hide the difference."""
+    fixed = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
+    fooled = functional_call(discriminator, fixed, (torch.cat([made, real.detach()]),))[: len(made)]
+    fake, true = discriminator(torch.cat([made.detach(), real])).chunk(2)
+    return F.softplus(-fooled).mean(), F.softplus(fake).mean() + F.softplus(-true).mean()
 
 
 def eye_closure(face: Face) -> np.ndarray:
