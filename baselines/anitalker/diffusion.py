@@ -52,13 +52,14 @@ def ddim(
     computed anew after it was cut. `signals`: `signal()` of another schedule. `indices`: those into `timesteps` to
     visit, all from the last to the first by default.
     """
-    left = (signal() if signals is None else signals)[torch.as_tensor(timesteps)].tolist()
+    left = (signal() if signals is None else signals)[torch.as_tensor(timesteps)]
     for index in reversed(range(len(timesteps))) if indices is None else indices:
-        scale, spread = left[index] ** -0.5, (1 / left[index] - 1) ** 0.5
+        scale, spread = float(left[index] ** -0.5), float((1 / left[index] - 1) ** 0.5)
         clean = scale * sample - spread * noise_at(sample, timesteps[index])
         if bound is not None:
             clean = clean.clamp(*bound)
         noise = (scale * sample - clean) / spread
-        before = left[index - 1] if index else 1.0
-        sample = before**0.5 * clean + (1 - before) ** 0.5 * noise
+        # float32 as in the original: 1 - 0.9999 is 2e-4 of itself off, which later predictions show
+        before = left[index - 1].float() if index else torch.ones(())
+        sample = float(before.sqrt()) * clean + float((1 - before).sqrt()) * noise
         yield Step(index, sample, clean)
