@@ -16,6 +16,7 @@ VARIANTS = tuple(
     f"{features}_{control}" for features in ("hubert", "mfcc") for control in CONTROLS
     if (features, control) != ("mfcc", "audio_only")
 )
+FILES = {variant: "stage2_{1}_{0}.ckpt".format(*variant.split("_", 1)) for variant in VARIANTS}  # as published
 
 
 def published(variant: str, motion_dim: int = 20, blocks: int = 2) -> Sizes:
@@ -39,3 +40,65 @@ def published(variant: str, motion_dim: int = 20, blocks: int = 2) -> Sizes:
         speech_blocks=4 if hubert else 0,
         motion_blocks=blocks,
     )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Both stages and how motion is sampled.
+
+    `steps`: of DDIM. `bound`: predicted clean motion is cut to [-bound, bound]. `window`: frames that are sampled as
+    one sequence; longer sound is sampled in windows that share `overlap` frames (`baselines.anitalker.sampling`).
+    """
+
+    scales: Scales
+    motion: Sizes
+    steps: int
+    bound: float
+    window: int
+    overlap: int
+
+    @property
+    def frame_size(self) -> int:
+        """Side of the frames in pixels."""
+        return self.scales.frame_size
+
+
+SIZES = {
+    "official": Config(
+        scales=Scales.published(size=256, style_dim=512, motion_dim=20, channel_multiplier=1),
+        motion=published("hubert_audio_only"),
+        steps=50,
+        bound=1.0,
+        window=1500,
+        overlap=100,
+    ),
+    "mini": Config(
+        scales=Scales(frame_size=64, style_dim=64, motion_dim=20, widths=(64, 64, 48, 32, 16)),
+        motion=Sizes(
+            features="mfcc",
+            audio_dim=MFCC,
+            audio_layers=1,
+            controls=(),
+            source_dim=64,
+            motion_dim=20,
+            width=128,
+            part=32,
+            adapter=32,
+            heads=2,
+            kernel=13,
+            speech_blocks=2,
+            motion_blocks=2,
+        ),
+        steps=25,
+        bound=3.0,
+        window=50,
+        overlap=16,
+    ),
+}
+
+
+def build(config: Config) -> dict[str, nn.Module]:
+    """Untrained networks, named as the prefixes in the official files of stages 1 and 2."""
+    scales = config.scales
+    renderer = Renderer(scales.frame_size, scales.style_dim, scales.motion_dim, scales.widths)
+    return {"lia": renderer, "ema_model": MotionPredictor(config.motion)}

@@ -54,7 +54,7 @@ class RelativeAttention(nn.Module):
 
 
 def _by_key(scores: Tensor) -> Tensor:
-    """(B, h, T, 2T - 1) by distance -> (B, h, T, T) by key: row i holds the distances i - j from column T - 1 - i on."""
+    """(B, h, T, 2T - 1) by distance -> (B, h, T, T) by key: of row i the columns from T - 1 - i on."""
     batch, heads, length, distances = scores.shape
     padded = F.pad(scores, (1, 0)).view(batch, heads, distances + 1, length)
     return padded[:, :, 1:].reshape(batch, heads, length, distances)[..., :length]

@@ -1,4 +1,4 @@
-"""AniTalker's encoder (paper section 3.2): all levels of the appearance network make one code, identity is taken out."""
+"""AniTalker's encoder (paper section 3.2): one code from all levels of the appearance network, identity taken out."""
 
 from __future__ import annotations
 
@@ -33,17 +33,14 @@ class HierarchicalNet(AppearanceNet):
     def __init__(self, style_dim: int, widths: Sequence[int]):
         super().__init__(style_dim, widths)
         narrow = [width for width in reversed(widths) if width != style_dim]
-        self.projections = [f"fc{index}" for index in range(1, len(narrow) + 1)]
-        for name, width in zip(self.projections, narrow):
-            self.add_module(name, EqualLinear(width, style_dim))
-        self.style_dim = style_dim
+        for index, width in enumerate(narrow, 1):
+            self.add_module(f"fc{index}", EqualLinear(width, style_dim))
+        self.narrow = len(narrow)
         self.ws = LevelWeights(len(widths) + 1)
 
-    def aggregate(self, pooled: Sequence[Tensor], last: Tensor) -> Tensor:
-        """Means over the pixels (B, C) from the largest map to the smallest and the last vector -> (B, style_dim)."""
-        names = iter(self.projections)
-        levels = [x if x.shape[1] == self.style_dim else self.get_submodule(next(names))(x) for x in pooled]
-        return self.ws([*levels, last])
+    def projections(self) -> list[nn.Module]:
+        """Of the narrow levels, from the largest map on."""
+        return [self.get_submodule(f"fc{index}") for index in range(1, self.narrow + 1)]
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Image (B, 3, S, S) in [-1, 1] -> code (B, style_dim), features of 8, 16, ... S px."""
@@ -52,8 +49,17 @@ class HierarchicalNet(AppearanceNet):
         for block in body:
             x = block(x)
             features.append(x)
-        code = self.aggregate([feature.mean((2, 3)) for feature in features], head(x).flatten(1))
-        return code, features[-2::-1]
+        pooled = [feature.mean((2, 3)) for feature in features]
+        return aggregate(pooled, head(x).flatten(1), self.projections(), self.ws), features[-2::-1]
+
+
+def aggregate(
+    pooled: Sequence[Tensor], last: Tensor, projections: Sequence[nn.Module], weights: LevelWeights
+) -> Tensor:
+    """Means over the pixels (B, C) from the largest map to the smallest and the last vector -> code (B, style_dim)."""
+    remaining = iter(projections)
+    levels = [level if level.shape[1] == last.shape[1] else next(remaining)(level) for level in pooled]
+    return weights([*levels, last])
 
 
 def _perceptron(width: int) -> nn.Sequential:

@@ -118,7 +118,7 @@ class MotionPredictor(nn.Module):
         return Condition(torch.cat([x, still[:, None].expand(-1, x.shape[1], -1)], dim=-1), predicted)
 
     def forward(self, noisy: Tensor, time: Tensor | float, condition: Condition) -> Tensor:
-        """Noisy motion (B, T, motion_dim) -> its noise (B, T, motion_dim); the timestep, one or (B), enters as it is."""
+        """Noisy motion (B, T, motion_dim) -> its noise; the timestep, one or (B), enters as the number it is."""
         when = torch.as_tensor(time, dtype=noisy.dtype, device=noisy.device).reshape(-1, 1, 1)
         when = self.t_encoder(when).expand(len(noisy), noisy.shape[1], -1)
         x = torch.cat([condition.features, self.noisy_encoder(noisy), when], dim=-1)
