@@ -95,8 +95,8 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(width, hidden)
         self.feed_forward_macaron = FeedForward(width, hidden)
         self.conv_module = Convolution(width, kernel)
-        for name in ("ff", "mha", "ff_macaron", "conv", "final"):
-            self.add_module(f"norm_{name}", nn.LayerNorm(width, eps=EPSILON))
+        self.norm_ff, self.norm_mha, self.norm_ff_macaron = (nn.LayerNorm(width, eps=EPSILON) for _ in range(3))
+        self.norm_conv, self.norm_final = (nn.LayerNorm(width, eps=EPSILON) for _ in range(2))
 
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
         x = self.norm_ff_macaron(x + 0.5 * self.feed_forward_macaron(x))

@@ -13,7 +13,7 @@ MARGIN, SCALE = 0.2, 16.0  # of the angular softmax; a scale of 30, as with thou
 
 
 def identity_loss(first: Tensor, second: Tensor) -> Tensor:
-    """Additive angular margin softmax over a batch of pairs (Deng et al., 2019): codes (B, C) of two frames of B people.
+    """Additive angular margin softmax (Deng et al., 2019) over codes (B, C) of two frames of each of B people.
 
     The second frame of one's own clip is to be nearer than those of the others, by MARGIN radians.
     """

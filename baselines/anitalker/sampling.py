@@ -15,7 +15,7 @@ from torch import Tensor
 
 from baselines.anitalker.diffusion import ddim, spaced
 from baselines.anitalker.predictor import Condition, MotionPredictor
-from baselines.anitalker.sound import PER_FRAME, Hubert, Mfcc
+from baselines.anitalker.sound import PER_FRAME, Heard, Hubert, Mfcc
 
 Span = tuple[int, int]
 
@@ -59,7 +59,7 @@ class MotionSampler:
         """
         frames = len(waveform) // PER_FRAME
         parts = spans(frames, self.window, self.overlap)
-        heard = self.listen.whole(waveform)
+        heard = self.listen(waveform)
         conditions = [self._condition(heard, part, source, start, control) for part in parts]
         noise = torch.randn(frames, start.shape[1], generator=torch.Generator().manual_seed(seed))
         noise_at = self._noise_at(parts, conditions, frames)
@@ -69,12 +69,10 @@ class MotionSampler:
         return sample[0]
 
     def _condition(
-        self, heard: np.ndarray, part: Span, source: Tensor, start: Tensor, control: Mapping[str, Tensor]
+        self, heard: Heard, part: Span, source: Tensor, start: Tensor, control: Mapping[str, Tensor]
     ) -> Condition:
-        audio = self.listen(heard[part[0] * PER_FRAME : part[1] * PER_FRAME]).to(start)
-        length = part[1] - part[0]
-        given = {name: value.to(start).expand(1, length, -1) for name, value in control.items()}
-        return self.network.condition(audio, source, start, given)
+        given = {name: value.to(start).expand(1, part[1] - part[0], -1) for name, value in control.items()}
+        return self.network.condition(heard(*part).to(start), source, start, given)
 
     def _noise_at(
         self, parts: list[Span], conditions: list[Condition], frames: int

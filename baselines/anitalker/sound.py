@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,27 +19,29 @@ if TYPE_CHECKING:
 
 PER_FRAME = round(RATE / FPS)  # samples
 MFCC_RATE, HUBERT_RATE = 4, 2  # features per frame
+Heard = Callable[[int, int], Tensor]  # frames [start, stop) -> features of them
 VARIANCE_EPSILON = 1e-7  # of the normalisation, as in transformers' Wav2Vec2FeatureExtractor
 
 
 class Mfcc:
     """39 numbers per 10 ms: MFCC and their differences over one and over two neighbours to each side."""
 
-    rate = MFCC_RATE
+    def __call__(self, waveform: np.ndarray) -> Heard:
+        """float32 mono 16 kHz of whole frames of 25 fps -> frames `start` to `stop` as (1, 4T, 39)."""
+        rows = mfcc_rows(waveform)[None]
+        return lambda start, stop: rows[:, MFCC_RATE * start : MFCC_RATE * stop]
 
-    def whole(self, waveform: np.ndarray) -> np.ndarray:
-        """A clip's sound as it is heard."""
-        return waveform
 
-    def __call__(self, waveform: np.ndarray) -> Tensor:
-        """float32 mono 16 kHz of whole frames of 25 fps -> (1, 4T, 39). The last row is repeated where one is lacking.
+def mfcc_rows(waveform: np.ndarray) -> Tensor:
+    """float32 mono 16 kHz of T whole frames of 25 fps -> (4T, 39); the last row is repeated, for it lacks sound.
 
-        Samples are in [-1, 1], not the int16 for which these MFCC are known, and so in the original: that moves the
-        logarithm of the energy.
-        """
-        base = mfcc(waveform)
-        rows = np.concatenate([base, differences(base, 1), differences(base, 2)], axis=1)
-        return torch.from_numpy(filled(rows, len(waveform) // PER_FRAME * MFCC_RATE).astype(np.float32))[None]
+    Samples are in [-1, 1], not the int16 for which these MFCC are known, and so in the original: that moves the
+    logarithm of the energy.
+    """
+    base = mfcc(waveform)
+    rows = np.concatenate([base, differences(base, 1), differences(base, 2)], axis=1)
+    lacking = len(waveform) // PER_FRAME * MFCC_RATE - len(rows)
+    return torch.from_numpy(np.pad(rows, ((0, lacking), (0, 0)), "edge").astype(np.float32))
 
 
 def differences(rows: np.ndarray, reach: int) -> np.ndarray:
@@ -49,17 +52,10 @@ def differences(rows: np.ndarray, reach: int) -> np.ndarray:
     return sum(moved) / (steps**2).sum()
 
 
-def filled(rows: np.ndarray, count: int) -> np.ndarray:
-    """The first `count` rows, the last one repeated where there are fewer."""
-    return np.pad(rows[:count], ((0, max(0, count - len(rows))), (0, 0)), "edge")
-
-
 class Hubert:
     """All hidden states of a HuBERT model in a local folder, as `transformers` writes it."""
 
-    rate = HUBERT_RATE
-
-    def __init__(self, folder: Path, device: str, states: int, width: int):
+    def __init__(self, folder: Path, device: str | torch.device, states: int, width: int):
         """Raises CheckpointError where the folder holds no complete HuBERT of `states` - 1 layers of this width."""
         self.model, self.normalise = _load(folder)
         config: Any = self.model.config
@@ -71,15 +67,18 @@ class Hubert:
         self.device = device
         self.model.to(device)  # type: ignore[arg-type]
 
-    def whole(self, waveform: np.ndarray) -> np.ndarray:
-        """A clip's sound with mean 0 and deviation 1, where the model asks for that."""
-        if not self.normalise:
-            return waveform
-        return (waveform - waveform.mean()) / np.sqrt(waveform.var() + VARIANCE_EPSILON)
+    def __call__(self, waveform: np.ndarray) -> Heard:
+        """float32 mono 16 kHz of whole frames of 25 fps -> frames `start` to `stop` as (1, states, 2T, width).
+
+        The model hears these frames alone; the last state is repeated, for it lacks sound.
+        """
+        if self.normalise:
+            waveform = (waveform - waveform.mean()) / np.sqrt(waveform.var() + VARIANCE_EPSILON)
+        return lambda start, stop: self.states(waveform[PER_FRAME * start : PER_FRAME * stop])
 
     @torch.inference_mode()
-    def __call__(self, waveform: np.ndarray) -> Tensor:
-        """float32 mono 16 kHz of whole frames of 25 fps -> (1, states, 2T, width); the last state is repeated once."""
+    def states(self, waveform: np.ndarray) -> Tensor:
+        """The same for a whole waveform that is already normalised."""
         sound = torch.from_numpy(waveform).to(self.device)[None]
         states = torch.stack(self.model(sound, output_hidden_states=True).hidden_states, dim=1)
         lacking = len(waveform) // PER_FRAME * HUBERT_RATE - states.shape[2]
@@ -91,10 +90,11 @@ def _load(folder: Path) -> tuple[HubertModel, bool]:
 
     try:
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder, local_files_only=True)
-        model, info = HubertModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        read: Any = HubertModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(f"{folder.name}: holds no HuBERT that can be read ({reason})") from error
+    model, info = read
     if info["missing_keys"]:
         raise CheckpointError(f"{folder.name}: the HuBERT lacks {sorted(info['missing_keys'])[0]}; download it again")
     return model.eval().requires_grad_(False), bool(extractor.do_normalize)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from baselines.anitalker.decoupling import identity_loss, information_losses
 from baselines.anitalker.diffusion import TRAIN_TIMESTEPS, noised
-from baselines.anitalker.sound import MFCC_RATE, Mfcc
+from baselines.anitalker.sound import MFCC_RATE, mfcc_rows
 from baselines.training.adversarial import Discriminator, adversarial_losses
 from baselines.training.perceptual import Maps
 from baselines.training.stage import AUGMENT, BATCH, optimiser, psnr
@@ -151,11 +151,10 @@ class MotionStage(TalkStage):
             torch.cat([renderer.enc.net_app(2 * to_float(part.numpy()).to(device) - 1)[0] for part in clip.split(32)])
             for clip in self.data.frames.clips
         ]
-        listen = Mfcc()
         self.data.kept |= {
             "code": [code.cpu() for code in codes],
             "motion": [renderer.enc.motion_of(code).cpu() for code in codes],
-            "mfcc": [listen(wave.numpy())[0] for wave in self.data.waveforms],
+            "mfcc": [mfcc_rows(wave.numpy()) for wave in self.data.waveforms],
         }
         network, heard = self.networks["ema_model"], torch.cat(self.data.kept["mfcc"]).to(device)
         first = network.down_sample1
