@@ -39,6 +39,7 @@ def published(variant: str, motion_dim: int = 20, blocks: int = 2) -> Sizes:
         kernel=13,
         speech_blocks=4 if hubert else 0,
         motion_blocks=blocks,
+        bound=1.0,
     )
 
 
@@ -46,14 +47,13 @@ def published(variant: str, motion_dim: int = 20, blocks: int = 2) -> Sizes:
 class Config:
     """Both stages and how motion is sampled.
 
-    `steps`: of DDIM. `bound`: predicted clean motion is cut to [-bound, bound]. `window`: frames that are sampled as
-    one sequence; longer sound is sampled in windows that share `overlap` frames (`baselines.anitalker.sampling`).
+    `steps`: of DDIM. `window`: frames that are sampled as one sequence; longer sound is sampled in windows that share
+    `overlap` frames (`baselines.anitalker.sampling`).
     """
 
     scales: Scales
     motion: Sizes
     steps: int
-    bound: float
     window: int
     overlap: int
 
@@ -68,7 +68,6 @@ SIZES = {
         scales=Scales.published(size=256, style_dim=512, motion_dim=20, channel_multiplier=1),
         motion=published("hubert_audio_only"),
         steps=50,
-        bound=1.0,
         window=1500,
         overlap=100,
     ),
@@ -88,9 +87,9 @@ SIZES = {
             kernel=13,
             speech_blocks=2,
             motion_blocks=2,
+            bound=3.0,
         ),
         steps=25,
-        bound=3.0,
         window=50,
         overlap=16,
     ),

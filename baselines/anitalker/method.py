@@ -94,7 +94,7 @@ class Method(TalkMethod):
         heard = sizes.features == "hubert"
         listen = Hubert(self._folder / HUBERT, device, sizes.audio_layers, sizes.audio_dim) if heard else Mfcc()
         config = self._config
-        return MotionSampler(network.to(device), listen, config.bound, config.window, config.overlap)
+        return MotionSampler(network.to(device), listen, config.window, config.overlap)
 
     def _sampler(self, variant: str) -> MotionSampler:
         """Of the variant asked for, read when it is first needed."""

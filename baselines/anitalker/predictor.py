@@ -23,7 +23,8 @@ class Sizes:
     """`features`: "hubert" or "mfcc". `audio_dim`: width of one feature, `audio_layers`: hidden states (1 for MFCC).
 
     `controls`: of CONTROLS. `width`: of the audio branch; `part`: of each of source, start motion, noise and time.
-    `speech_blocks`, `motion_blocks`: conformer blocks before and after these join.
+    `speech_blocks`, `motion_blocks`: conformer blocks before and after these join. `bound`: predicted clean motion is
+    cut to [-bound, bound].
     """
 
     features: str
@@ -39,6 +40,7 @@ class Sizes:
     kernel: int
     speech_blocks: int
     motion_blocks: int
+    bound: float
 
     @property
     def rate(self) -> int:

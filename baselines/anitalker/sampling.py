@@ -44,8 +44,8 @@ def shares(parts: list[Span], overlap: int) -> list[Tensor]:
 class MotionSampler:
     """Sound and a source frame -> motion codes. `listen`: `sound.Mfcc` or `sound.Hubert`, as the network was made."""
 
-    def __init__(self, network: MotionPredictor, listen: Mfcc | Hubert, bound: float, window: int, overlap: int):
-        self.network, self.listen, self.bound = network.eval().requires_grad_(False), listen, bound
+    def __init__(self, network: MotionPredictor, listen: Mfcc | Hubert, window: int, overlap: int):
+        self.network, self.listen = network.eval().requires_grad_(False), listen
         self.window, self.overlap = window, overlap
 
     @torch.inference_mode()
@@ -64,7 +64,8 @@ class MotionSampler:
         noise = torch.randn(frames, start.shape[1], generator=torch.Generator().manual_seed(seed))
         noise_at = self._noise_at(parts, conditions, frames)
         sample = noise[None].to(start)
-        for step in ddim(noise_at, sample, spaced(steps), (-self.bound, self.bound)):
+        bound = self.network.sizes.bound
+        for step in ddim(noise_at, sample, spaced(steps), (-bound, bound)):
             sample = step.sample
         return sample[0]
 

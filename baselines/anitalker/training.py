@@ -29,7 +29,10 @@ ADVERSARIAL = 0.1
 ADVERSARIAL_FROM = 0.75  # share of the training after which there is something to judge
 IDENTITY = 0.1
 INFORMATION = 0.1
+RANGE = 1.0
 FLOW_START = 1e-3  # of the initial flow heads, see baselines/lia/training.py
+LAST_LEVEL = 4.0  # the others see little of where things are: at first their share is small
+OPEN = 1.0  # initial bias that keeps the decoupling perceptrons linear
 WINDOW = 40  # frames of one sample of stage 2
 FIXED = 101  # stream of the fixed samples that the curve reports
 
@@ -58,19 +61,29 @@ class RendererStage(TalkStage):
 
     @torch.no_grad()
     def prepare(self) -> None:
-        """Begin with small flows, and with magnitudes of mean 0 and deviation 1 over training frames.
+        """Begin with small flows, as LIA, and with magnitudes spread over a third of their range over training frames.
 
         An untrained encoder gives nearly the same motion for all frames, which the decoder then ignores for longer
-        than the whole budget.
+        than the whole budget. So it does with an untrained decoupling, which therefore begins as the identity map.
         """
         renderer = self.networks["lia"]
         for head in renderer.dec.to_flows:
             nn.init.normal_(head.conv.weight, std=FLOW_START)
+        renderer.enc.net_app.ws.weights[-1] = LAST_LEVEL
+        for net in (renderer.enc.net_decouping.identity_net, renderer.enc.net_decouping.identity_excluded_net):
+            for layer, bias in ((net[0], OPEN), (net[2], -OPEN)):
+                nn.init.eye_(layer.weight)
+                nn.init.constant_(layer.bias, bias)
         frames = self.data.frames.sample_frames(64, self.seed).to(next(self.parameters()).device)
         motion = renderer.enc.motion(2 * frames - 1)
-        mean, deviation = motion.mean(0), motion.std(0)
+        mean, deviation = motion.mean(0), 3 / self.bound * motion.std(0)
         renderer.enc.fc[-1].weight.div_(deviation[:, None])
         renderer.enc.fc[-1].bias.sub_(mean).div_(deviation)
+
+    @property
+    def bound(self) -> float:
+        """Where the sampler of stage 2 cuts magnitudes."""
+        return self.networks["ema_model"].sizes.bound
 
     @property
     def idle(self) -> list[str]:
@@ -90,7 +103,8 @@ class RendererStage(TalkStage):
         codes, features = encoder.net_app(2 * torch.cat([batch.source, batch.driving]) - 1)
         source, driving = codes.chunk(2)
         identity, rest = encoder.net_decouping(codes)
-        moved = decoder.direction(encoder.fc(rest.chunk(2)[1]))
+        motion = encoder.fc(rest)
+        moved = decoder.direction(motion.chunk(2)[1])
         made = (decoder(source + moved, [feature.chunk(2)[0] for feature in features]).image + 1) / 2
         bound, density = information_losses(encoder.net_decouping.identity_net_density, identity, rest)
         losses = {
@@ -99,6 +113,7 @@ class RendererStage(TalkStage):
             "identity": IDENTITY * identity_loss(*identity.chunk(2)),
             "information": INFORMATION * bound,
             "density": density,
+            "range": RANGE * F.relu(motion.abs() - self.bound).square().mean(),
         }
         if batch.progress >= ADVERSARIAL_FROM:
             generator, discriminator = adversarial_losses(self.discriminator, made, batch.driving)
@@ -137,7 +152,7 @@ class Windows:
 class MotionStage(TalkStage):
     name = "motion"
     trains = ("ema_model",)
-    optimiser = OptimiserSettings(batch=BATCH, lr=1e-3, warmup=20, decay="cosine", betas=(0.9, 0.99), clip=1.0, ema=0.0)
+    optimiser = OptimiserSettings(batch=BATCH, lr=2e-3, warmup=20, decay="cosine", betas=(0.9, 0.99), clip=1.0, ema=0.0)
 
     @torch.no_grad()
     def prepare(self) -> None:
@@ -173,7 +188,7 @@ class MotionStage(TalkStage):
         windows = Windows(
             motion=motion,
             noise=torch.randn(motion.shape, generator=generator),
-            time=torch.randint(TRAIN_TIMESTEPS, (count,), generator=generator),
+            time=(TRAIN_TIMESTEPS * torch.rand(count, generator=generator).square()).long(),
             sound=self.data.stacked("mfcc", clips, rows),
             source=self.data.stacked("code", clips, source[:, None])[:, 0],
             start=self.data.stacked("motion", clips, source[:, None])[:, 0],

@@ -172,9 +172,9 @@ class PerFrame(MotionPredictor):
 def test_windows_change_nothing_for_a_network_that_sees_single_frames() -> None:
     network, sound = PerFrame(TINY).double(), voice(90)
     source, start = torch.zeros(1, 64, dtype=DOUBLE), torch.zeros(1, 20, dtype=DOUBLE)
-    whole = MotionSampler(network, Mfcc(), 3.0, 90, 8)(sound, source, start, 5, 4, {})
+    whole = MotionSampler(network, Mfcc(), 90, 8)(sound, source, start, 5, 4, {})
     network.longest = 0
-    cut = MotionSampler(network, Mfcc(), 3.0, 24, 8)(sound, source, start, 5, 4, {})
+    cut = MotionSampler(network, Mfcc(), 24, 8)(sound, source, start, 5, 4, {})
     torch.testing.assert_close(cut, whole, rtol=0, atol=1e-5)  # the shares are float32
     assert network.longest == 24
 
