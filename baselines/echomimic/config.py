@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from baselines.blocks.diffusion.codec import PatchLatents
 from baselines.blocks.reference_unet import DenoisingUNet, MotionConfig, ReferenceUNet, UNetConfig
 from baselines.blocks.reference_unet.locator import FaceLocator
 
@@ -19,6 +20,7 @@ class Config:
     locator_channels: 1 for a face mask, 3 for drawn landmarks
     audio_tokens: per frame (5 layers of Whisper-tiny x 10 of its frames)
     audio_feature_ratio: factor on the audio attention in all published runs
+    toy_codec: whether the codec is a `PatchLatents` among the networks, instead of Stable Diffusion's VAE
     """
 
     denoising: UNetConfig
@@ -27,6 +29,7 @@ class Config:
     locator_widths: tuple[int, ...] = (16, 32, 96, 256)
     audio_tokens: int = 50
     audio_feature_ratio: float = 3.0
+    toy_codec: bool = False
 
     @property
     def latent_size(self) -> int:
@@ -38,17 +41,20 @@ SIZES = {
     "official": Config(UNetConfig(token_dim=384, motion=MotionConfig())),
     "mini": Config(
         UNetConfig(
-            widths=(32, 48, 64),
-            attention=(False, True, True),
+            in_channels=48,
+            out_channels=48,
+            widths=(64, 96),
+            attention=(True, True),
             layers=1,
             heads=2,
             groups=8,
-            token_dim=32,
-            motion=MotionConfig(heads=2, places=16, attentions=1, levels=(1, 2)),
+            token_dim=96,
+            motion=MotionConfig(heads=2, places=16, attentions=1),
         ),
         frame_size=64,
-        locator_widths=(8, 16, 32),
+        locator_widths=(8, 16, 32, 32),
         audio_tokens=10,
+        toy_codec=True,
     ),
 }
 
@@ -56,7 +62,8 @@ SIZES = {
 def build(config: Config) -> dict[str, nn.Module]:
     """Untrained networks, named as the official files."""
     unet = config.denoising
-    return {
+    codec = PatchLatents(config.frame_size, config.frame_size // config.latent_size, unet.in_channels)
+    return ({"codec": codec} if config.toy_codec else {}) | {
         "reference_unet": ReferenceUNet(unet.reference(token_dim=None)),
         "denoising_unet": DenoisingUNet(unet),
         "face_locator": FaceLocator(config.locator_channels, config.locator_widths, unet.widths[0]),

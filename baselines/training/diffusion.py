@@ -1,0 +1,159 @@
+"""What the two stages of the reference-U-Net rivals share: noised latents of frames, a weighted loss of v-prediction.
+
+Stage 1 learns single frames: portrait and picture conditions, without motion modules and sound. Stage 2 learns windows
+of frames. A sample is a window (of one frame in stage 1) and another frame of its clip, the portrait.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from baselines.blocks.reference_unet import ddim
+from baselines.training.perceptual import Maps
+from baselines.training.stage import BATCH, psnr
+from baselines.training.talk import TalkBank, TalkStage
+from semo.train.data import step_generator
+
+FITTED_ON = 256  # training frames a toy's codec is fitted on
+DROPS = 4  # uniform numbers per sample for what a method drops
+REPORTED = 16  # fixed samples of the curve
+
+
+@dataclass
+class DiffusionBatch:
+    """B samples of F frames.
+
+    frames: (B, 1 + F, 3, S, S) in [0, 1], the portrait first; noise: (B, C, F, h, w); timestep: (B,); drops: (B, DROPS)
+    in [0, 1). pictures: (B, K, 1 + F, S, S) of the same frames, audio: (B, F, ...); None for a stage without
+    """
+
+    frames: Tensor
+    noise: Tensor
+    timestep: Tensor
+    drops: Tensor
+    pictures: Tensor | None = None
+    audio: Tensor | None = None
+
+
+class DiffusionStage(TalkStage):
+    """Subclasses say what the U-Nets are told (`pictures`, `audio`) and how they are run (`velocity`).
+
+    window: frames of a sample; parts: what is trained, as beginnings of parameter names, all of `trains` where empty;
+    noise_offset: share of noise that is the same all over a frame; gamma: of the loss weights
+    """
+
+    window: ClassVar[int] = 1
+    parts: ClassVar[tuple[str, ...]] = ()
+    noise_offset: ClassVar[float] = 0.05
+    gamma: ClassVar[float] = 5.0
+    colour: ClassVar[float] = 0.2
+
+    def __init__(self, networks: Mapping[str, nn.Module], data: TalkBank, maps: Maps, seed: int, order: int = 0):
+        super().__init__(networks, data, maps, seed, order)
+        self.schedule = ddim(1)
+
+    @property
+    def codec(self) -> Any:
+        """The codec, one of the networks."""
+        return self.networks["codec"]
+
+    @torch.no_grad()
+    def prepare(self) -> None:
+        if self.order == 0:
+            self.codec.fit(self.data.frames.sample_frames(FITTED_ON, self.seed).to(self.codec.scales.device))
+
+    def pictures(self, clips: list[int], frames: Tensor) -> Tensor | None:
+        """Conditions (B, K, 1 + F, S, S) of frames (B, 1 + F), the portrait's first; None without any."""
+        return None
+
+    def audio(self, clips: list[int], frames: Tensor) -> Tensor | None:
+        """What is heard in frames (B, F), (B, F, ...); None for a stage without sound."""
+        return None
+
+    @abstractmethod
+    def velocity(self, latent: Tensor, portrait: Tensor, batch: DiffusionBatch) -> Tensor:
+        """v of a noisy latent (B, C, F, h, w); portrait: its latent (B, C, h, w). Drops what training drops."""
+
+    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[DiffusionBatch, list[str]]:
+        """Windows of clips and all that is random about them; a function of (seed, step, rank) only."""
+        return self._drawn(BATCH, self.generator(step, rank))
+
+    def _drawn(self, count: int, generator: torch.Generator) -> tuple[DiffusionBatch, list[str]]:
+        bank, window = self.data.frames, self.window
+        clips, portraits, starts = bank.windows(count, window, generator)
+        numbers = torch.cat([portraits[:, None], starts[:, None] + torch.arange(window)], 1)  # (B, 1 + F)
+        flip = torch.rand(count, generator=generator) < 0.5
+        gain, shift = torch.rand(2, count, 1, 3, 1, 1, generator=generator) * 2 - 1
+        frames = bank.gather(clips, numbers) * (1 + self.colour / 2 * gain) + self.colour / 4 * shift
+        frames = mirrored(frames.clamp(0, 1), flip)
+        pictures = self.pictures(clips, numbers)
+        shape = (count, self.codec.channels, window, self.codec.size, self.codec.size)
+        noise = torch.randn(shape, generator=generator)
+        noise = noise + self.noise_offset * torch.randn(*shape[:2], 1, 1, 1, generator=generator)
+        batch = DiffusionBatch(
+            frames=frames,
+            noise=noise,
+            timestep=self.timesteps(torch.rand(count, generator=generator)),
+            drops=torch.rand(count, DROPS, generator=generator),
+            pictures=None if pictures is None else mirrored(pictures, flip),
+            audio=self.audio(clips, numbers[:, 1:]),
+        )
+        return batch, [bank.names[clip] for clip in clips]
+
+    def timesteps(self, uniform: Tensor) -> Tensor:
+        """Timesteps of samples from numbers (B,) in [0, 1)."""
+        return (uniform * len(self.schedule.alphas_cumprod)).long()
+
+    def latents(self, frames: Tensor) -> Tensor:
+        """(B, T, 3, S, S) -> (B, C, T, h, w)."""
+        return self.codec.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).transpose(1, 2)
+
+    def losses(self, batch: DiffusionBatch) -> dict[str, Tensor]:
+        latents = self.latents(batch.frames)
+        portrait, clean = latents[:, :, 0], latents[:, :, 1:]
+        noisy = self.schedule.add_noise(clean, batch.noise, batch.timestep)
+        wanted = self.schedule.get_velocity(clean, batch.noise, batch.timestep)
+        error = (self.velocity(noisy, portrait, batch) - wanted).square().mean((1, 2, 3, 4))
+        return {"v": (self.weights(batch.timestep) * error).mean()}
+
+    def weights(self, timestep: Tensor) -> Tensor:
+        """Min-SNR weights of v-prediction: min(snr + 1, gamma) / (snr + 1), (B,)."""
+        remaining = 1 - self.schedule.alphas_cumprod.to(timestep.device)[timestep]  # 1 / (snr + 1)
+        return (self.gamma * remaining).clamp(max=1)
+
+    @torch.no_grad()
+    def report(self) -> dict[str, float]:
+        """On fixed training samples, dB: one step from pure noise, the same on moving pixels, copying the portrait
+        there, and in a stage with sound what another sample's sound costs."""
+        batch, _ = self._drawn(REPORTED, step_generator(self.seed, 0, stream=101 + self.order))
+        moved = {k: v.to(self.codec.scales.device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
+        batch = DiffusionBatch(**(moved | {"drops": torch.ones_like(moved["drops"])}))
+        portrait, target = batch.frames[:, :1], batch.frames[:, 1:]
+        moving = ((portrait - target).abs() > 0.1).any(2, keepdim=True).expand_as(target)
+        figures = {
+            "psnr": psnr(self.at_once(batch), target, torch.ones_like(moving)),
+            "psnr_moving": psnr(self.at_once(batch), target, moving),
+            "psnr_moving_copy": psnr(portrait.expand_as(target), target, moving),
+        }
+        if batch.audio is not None:
+            other = DiffusionBatch(**(vars(batch) | {"audio": batch.audio.roll(1, 0)}))
+            figures["audio_use_db"] = figures["psnr_moving"] - psnr(self.at_once(other), target, moving)
+        return figures
+
+    def at_once(self, batch: DiffusionBatch) -> Tensor:
+        """Frames (B, F, 3, S, S) as predicted from pure noise in one step."""
+        last = torch.full_like(batch.timestep, len(self.schedule.alphas_cumprod) - 1)
+        portrait = self.latents(batch.frames[:, :1])[:, :, 0]
+        made = -self.velocity(batch.noise, portrait, DiffusionBatch(**(vars(batch) | {"timestep": last})))
+        return self.codec.decode(made.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(made), -1))
+
+
+def mirrored(pictures: Tensor, which: Tensor) -> Tensor:
+    """(B, ..., W) with the entries of `which` (B,) turned left to right."""
+    return torch.where(which.view(-1, *[1] * (pictures.dim() - 1)), pictures.flip(-1), pictures)
