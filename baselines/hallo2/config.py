@@ -20,6 +20,7 @@ class Config:
     audio_window, audio_layers, audio_channels: frames around each frame, layers of the speech network and their width,
         which become `audio_tokens` tokens through `audio_hidden` units
     motion_frames: of the window before, put before each window
+    toy_codec: whether the codec is a `PatchLatents` among the networks, instead of Stable Diffusion's VAE
     """
 
     denoising: UNetConfig
@@ -34,6 +35,7 @@ class Config:
     audio_hidden: int = 512
     audio_tokens: int = 32
     motion_frames: int = 2
+    toy_codec: bool = False
 
     @property
     def latent_size(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +27,8 @@ class Scene:
     """What a clip is made from, at the networks' size S.
 
     picture: (1, 3, S, S) in [0, 1]; latent: (1, C, h, w) of it; face: in `picture`, one frame, None for a method that
-    needs none; waveform: float32 16 kHz; frames: how many at the method's own rate; seed: of everything random
+    needs none; waveform: float32 16 kHz; frames: how many at the method's own rate; seed: of everything random;
+    options: those of the run
     """
 
     picture: Tensor
@@ -36,6 +37,7 @@ class Scene:
     waveform: np.ndarray
     frames: int
     seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class DiffusionMethod(TalkMethod):
@@ -113,4 +115,4 @@ class DiffusionMethod(TalkMethod):
         picture = to_float(fit(source, size))[None].to(self._device)
         face = context.annotations["face"]().scaled(size) if self.needs_face else None
         native = frames_at(self.fps, frames)
-        return Scene(picture, self.codec.encode(picture), face, waveform, native, context.seed)
+        return Scene(picture, self.codec.encode(picture), face, waveform, native, context.seed, context.options)
