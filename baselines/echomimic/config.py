@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from baselines.blocks.diffusion.codec import PatchLatents
+from baselines.blocks.diffusion.toy import ToyDenoisingUNet, ToyReferenceUNet
 from baselines.blocks.reference_unet import DenoisingUNet, MotionConfig, ReferenceUNet, UNetConfig
 from baselines.blocks.reference_unet.locator import FaceLocator
 
@@ -20,7 +21,7 @@ class Config:
     locator_channels: 1 for a face mask, 3 for drawn landmarks
     audio_tokens: per frame (5 layers of Whisper-tiny x 10 of its frames)
     audio_feature_ratio: factor on the audio attention in all published runs
-    toy_codec: whether the codec is a `PatchLatents` among the networks, instead of Stable Diffusion's VAE
+    toy: whether these are `ToyReferenceUNet` and `ToyDenoisingUNet` with a codec of their own, not Stable Diffusion's
     """
 
     denoising: UNetConfig
@@ -29,7 +30,7 @@ class Config:
     locator_widths: tuple[int, ...] = (16, 32, 96, 256)
     audio_tokens: int = 50
     audio_feature_ratio: float = 3.0
-    toy_codec: bool = False
+    toy: bool = False
 
     @property
     def latent_size(self) -> int:
@@ -54,7 +55,7 @@ SIZES = {
         frame_size=64,
         locator_widths=(8, 16, 32, 32),
         audio_tokens=10,
-        toy_codec=True,
+        toy=True,
     ),
 }
 
@@ -63,8 +64,9 @@ def build(config: Config) -> dict[str, nn.Module]:
     """Untrained networks, named as the official files."""
     unet = config.denoising
     codec = PatchLatents(config.frame_size, config.frame_size // config.latent_size, unet.in_channels)
-    return ({"codec": codec} if config.toy_codec else {}) | {
-        "reference_unet": ReferenceUNet(unet.reference(token_dim=None)),
-        "denoising_unet": DenoisingUNet(unet),
+    reference, denoising = (ToyReferenceUNet, ToyDenoisingUNet) if config.toy else (ReferenceUNet, DenoisingUNet)
+    return ({"codec": codec} if config.toy else {}) | {
+        "reference_unet": reference(unet.reference(token_dim=None)),
+        "denoising_unet": denoising(unet),
         "face_locator": FaceLocator(config.locator_channels, config.locator_widths, unet.widths[0]),
     }

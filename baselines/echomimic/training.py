@@ -22,10 +22,10 @@ class Frames(DiffusionStage):
     needs_faces = True
 
     def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
-        """Masks of the face in each frame."""
+        """One mask for all: the face may go where it goes in a sample."""
         faces = self.data.faces
-        rows = [[face_mask(faces[clip][f : f + 1]) for f in row] for clip, row in zip(clips, frames.tolist())]
-        return torch.stack([torch.stack(row, 1) for row in rows])
+        masks = torch.stack([face_mask(faces[clip][row]) for clip, row in zip(clips, frames.numpy())])
+        return masks[:, :, None].expand(-1, -1, frames.shape[1], -1, -1)
 
     def velocity(self, latent: Tensor, portrait: Tensor, batch: DiffusionBatch) -> Tensor:
         networks = self.networks
@@ -39,7 +39,8 @@ class Frames(DiffusionStage):
             networks["reference_unet"](portrait),
             tokens=tokens,
             token_scale=3.0,
-            condition=networks["face_locator"](batch.pictures[:, :, 1:]),
+            condition=networks["face_locator"](batch.pictures[:, :, :1]).expand(-1, -1, frames, -1, -1),
+            still=batch.audio is None,
         )
 
 

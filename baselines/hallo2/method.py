@@ -43,15 +43,15 @@ class Method(DiffusionMethod):
 
     def inputs(self, config: Any) -> None:
         super().inputs(config)
-        if config.toy_codec:
+        if config.toy:
             self.speech, self._embed = LogMelSpeech(), lambda picture, face: embedding.bundled(picture)
         else:
-            self.speech = Wav2Vec2Speech(self._folder / SPEECH, self.fps, self._device)
-            self._embed = embedding.arcface(self._folder / FACE)
+            self.speech = Wav2Vec2Speech(self.folder / SPEECH, self.fps, self.device)
+            self._embed = embedding.arcface(self.folder / FACE)
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: options[name] for name in (*WEIGHTS, "face_expand_ratio") if options.get(name) is not None}
-        return super().settings(options) | {"motion frames": SIZES[self._size].motion_frames} | given
+        return super().settings(options) | {"motion frames": self.sizes_of[self.variant].motion_frames} | given
 
     def told(self, scene: Scene) -> Told:
         """All but the frames before a clip."""
@@ -96,7 +96,7 @@ class Method(DiffusionMethod):
 
     @torch.inference_mode()
     def _denoiser(self, told: Told, scene: Scene, before: Tensor, start: int, guided: bool) -> Hallo2Denoiser:
-        """before: motion frames (M, 3, S, S), as they were made; the face is taken to be where it is in the portrait."""
+        """before: motion frames (M, 3, S, S) as they were made; their face is taken to be where the portrait's is."""
         drops = frame_noise(scene.seed, (len(before), 1, *before.shape[-2:]), stream=DROPS)(start).to(before)
         kept = patch_dropped(before, told.face[:, 0, 0], drops)
         pictures = torch.cat([told.pictures, self.codec.encode(kept)[None]], 1)

@@ -29,14 +29,16 @@ REPORTED = 16  # fixed samples of the curve
 class DiffusionBatch:
     """B samples of F frames.
 
-    frames: (B, 1 + F, 3, S, S) in [0, 1], the portrait first; noise: (B, C, F, h, w); timestep: (B,); drops: (B, DROPS)
-    in [0, 1). pictures: (B, K, 1 + F, S, S) of the same frames, audio: (B, F, ...); None for a stage without
+    frames: (B, 1 + M + F, 3, S, S) in [0, 1], the portrait first, then M frames that are given, then those to predict;
+    noise: (B, C, F, h, w); timestep: (B,); drops: (B, DROPS) in [0, 1); spots: standard normal (B, M, 1, S, S).
+    pictures: (B, K, 1 + M + F, S, S) of the same frames, audio: (B, F, ...); None for a stage without
     """
 
     frames: Tensor
     noise: Tensor
     timestep: Tensor
     drops: Tensor
+    spots: Tensor
     pictures: Tensor | None = None
     audio: Tensor | None = None
 
@@ -44,12 +46,12 @@ class DiffusionBatch:
 class DiffusionStage(TalkStage):
     """Subclasses say what the U-Nets are told (`pictures`, `audio`) and how they are run (`velocity`).
 
-    window: frames of a sample; parts: what is trained, as beginnings of parameter names, all of `trains` where empty;
-    noise_offset: share of noise that is the same all over a frame; gamma: of the loss weights
+    window: frames of a sample; lead: frames before them that are given; noise_offset: noise that is the same all over a
+    frame; gamma: of the loss weights; colour: largest relative change of a channel
     """
 
     window: ClassVar[int] = 1
-    parts: ClassVar[tuple[str, ...]] = ()
+    lead: ClassVar[int] = 0
     noise_offset: ClassVar[float] = 0.05
     gamma: ClassVar[float] = 5.0
     colour: ClassVar[float] = 0.2
@@ -69,7 +71,7 @@ class DiffusionStage(TalkStage):
             self.codec.fit(self.data.frames.sample_frames(FITTED_ON, self.seed).to(self.codec.scales.device))
 
     def pictures(self, clips: list[int], frames: Tensor) -> Tensor | None:
-        """Conditions (B, K, 1 + F, S, S) of frames (B, 1 + F), the portrait's first; None without any."""
+        """Conditions (B, K, 1 + M + F, S, S) of frames (B, 1 + M + F), the portrait's first; None without any."""
         return None
 
     def audio(self, clips: list[int], frames: Tensor) -> Tensor | None:
@@ -86,8 +88,8 @@ class DiffusionStage(TalkStage):
 
     def _drawn(self, count: int, generator: torch.Generator) -> tuple[DiffusionBatch, list[str]]:
         bank, window = self.data.frames, self.window
-        clips, portraits, starts = bank.windows(count, window, generator)
-        numbers = torch.cat([portraits[:, None], starts[:, None] + torch.arange(window)], 1)  # (B, 1 + F)
+        clips, portraits, starts = bank.windows(count, self.lead + window, generator)
+        numbers = self.numbers(portraits, starts, torch.rand(count, generator=generator))
         flip = torch.rand(count, generator=generator) < 0.5
         gain, shift = torch.rand(2, count, 1, 3, 1, 1, generator=generator) * 2 - 1
         frames = bank.gather(clips, numbers) * (1 + self.colour / 2 * gain) + self.colour / 4 * shift
@@ -101,10 +103,15 @@ class DiffusionStage(TalkStage):
             noise=noise,
             timestep=self.timesteps(torch.rand(count, generator=generator)),
             drops=torch.rand(count, DROPS, generator=generator),
+            spots=torch.randn(count, self.lead, 1, *frames.shape[-2:], generator=generator),
             pictures=None if pictures is None else mirrored(pictures, flip),
-            audio=self.audio(clips, numbers[:, 1:]),
+            audio=self.audio(clips, numbers[:, 1 + self.lead :]),
         )
         return batch, [bank.names[clip] for clip in clips]
+
+    def numbers(self, portraits: Tensor, starts: Tensor, uniform: Tensor) -> Tensor:
+        """Frame numbers (B, 1 + M + F) from those of portraits and windows (B,) and numbers (B,) in [0, 1)."""
+        return torch.cat([portraits[:, None], starts[:, None] + torch.arange(self.lead + self.window)], 1)
 
     def timesteps(self, uniform: Tensor) -> Tensor:
         """Timesteps of samples from numbers (B,) in [0, 1)."""
@@ -116,7 +123,7 @@ class DiffusionStage(TalkStage):
 
     def losses(self, batch: DiffusionBatch) -> dict[str, Tensor]:
         latents = self.latents(batch.frames)
-        portrait, clean = latents[:, :, 0], latents[:, :, 1:]
+        portrait, clean = latents[:, :, 0], latents[:, :, 1 + self.lead :]
         noisy = self.schedule.add_noise(clean, batch.noise, batch.timestep)
         wanted = self.schedule.get_velocity(clean, batch.noise, batch.timestep)
         error = (self.velocity(noisy, portrait, batch) - wanted).square().mean((1, 2, 3, 4))
@@ -134,7 +141,7 @@ class DiffusionStage(TalkStage):
         batch, _ = self._drawn(REPORTED, step_generator(self.seed, 0, stream=101 + self.order))
         moved = {k: v.to(self.codec.scales.device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
         batch = DiffusionBatch(**(moved | {"drops": torch.ones_like(moved["drops"])}))
-        portrait, target = batch.frames[:, :1], batch.frames[:, 1:]
+        portrait, target = batch.frames[:, :1], batch.frames[:, 1 + self.lead :]
         moving = ((portrait - target).abs() > 0.1).any(2, keepdim=True).expand_as(target)
         figures = {
             "psnr": psnr(self.at_once(batch), target, torch.ones_like(moving)),

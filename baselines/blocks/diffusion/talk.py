@@ -19,7 +19,9 @@ from baselines.blocks.diffusion.sampling import Denoiser, Sampling, sample_overl
 from baselines.blocks.talk import TalkMethod, frames_at, resampled
 from baselines.inputs.face import Face
 from baselines.method import ClipContext, MethodUnavailable
+from semo.errors import DatasetError
 from semo.pictures import to_float, to_uint8
+from semo.registry import locate
 
 
 @dataclass(frozen=True)
@@ -43,22 +45,22 @@ class Scene:
 class DiffusionMethod(TalkMethod):
     """A rival that denoises latents of frames. Subclasses say what their U-Net is told (`denoiser`).
 
-    samplings: per size, what the paper's script samples with, or what a toy can afford
-    vae: folder of Stable Diffusion's VAE beside the official files; a toy's codec is one of its networks, `codec`
+    samplings: per size or variant of the weights, what the paper's script samples with, or what a toy can afford
+    variant: of the weights, the size unless there are several at official size
+    codec: Stable Diffusion's VAE; a toy's is one of its networks, `codec`
     """
 
     samplings: ClassVar[Mapping[str, Sampling]]
-    vae: ClassVar[str] = "sd-vae-ft-mse"
     codec: LatentCodec
 
     def __init__(self) -> None:
         super().__init__()
-        self._size, self._folder, self._device = "official", Path(), "cpu"
+        self.variant, self.folder, self.device = "official", Path(), "cpu"
         self.modules: dict[str, Any] = {}
         self.config: Any = None
 
     def load(self, weights: Path | None, size: str, device: str) -> None:
-        self._size, self._folder, self._device = size, Path(weights or ""), device
+        self.variant, self.folder, self.device = size, Path(weights or ""), device
         super().load(weights, size, device)
 
     def ready(self, modules: dict[str, nn.Module], config: Any) -> None:
@@ -67,7 +69,7 @@ class DiffusionMethod(TalkMethod):
         try:
             self.inputs(config)
         except ValueError as error:
-            raise MethodUnavailable(f"{self.name} ({self._size}): {error}") from error
+            raise MethodUnavailable(f"{self.name} ({self.variant}): {error}") from error
 
     def inputs(self, config: Any) -> None:
         """Open what the networks' inputs come from: the codec, and in subclasses speech and face networks.
@@ -75,12 +77,21 @@ class DiffusionMethod(TalkMethod):
         Raises ValueError where something is missing.
         """
         self.codec = self.modules.get("codec") or StableDiffusionLatents(
-            self._folder / self.vae, config.frame_size, self._device
+            self.beside("sd-vae-ft-mse", "sd-vae"), config.frame_size, self.device
         )
+
+    def beside(self, name: str, weight: str) -> Path:
+        """A folder of a network that others published: beside the official files, or fetched as `weight`."""
+        if (self.folder / name).is_dir():
+            return self.folder / name
+        try:
+            return next(iter(locate(weight).values())).parent
+        except DatasetError as error:
+            raise ValueError(f"there is no folder {name} beside the official files, and {error}") from error
 
     def sampling(self, options: Mapping[str, Any]) -> Sampling:
         """What a run samples with. Raises ValueError for options that make no sense."""
-        return self.samplings[self._size].changed(options)
+        return self.samplings[self.variant].changed(options)
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Sampler, steps, guidance, context, frame rate, and how the networks were trained."""
@@ -96,7 +107,7 @@ class DiffusionMethod(TalkMethod):
 
     def pictures(self, scene: Scene, sampling: Sampling) -> Iterator[Tensor]:
         """Frames (3, S, S) at the method's own rate, lazily."""
-        latents = sample_overlapping(self.denoiser(scene), self.noise(scene), scene.frames, sampling, self._device)
+        latents = sample_overlapping(self.denoiser(scene), self.noise(scene), scene.frames, sampling, self.device)
         return decoded(latents, self.codec)
 
     def talk(self, source: np.ndarray, waveform: np.ndarray, frames: int, context: ClipContext) -> Iterator[np.ndarray]:
@@ -112,7 +123,7 @@ class DiffusionMethod(TalkMethod):
     def scene(self, source: np.ndarray, waveform: np.ndarray, frames: int, context: ClipContext) -> Scene:
         """The inputs of `talk` at the networks' size; the picture is resized without keeping its aspect."""
         size = (self.config.frame_size, self.config.frame_size)
-        picture = to_float(fit(source, size))[None].to(self._device)
+        picture = to_float(fit(source, size))[None].to(self.device)
         face = context.annotations["face"]().scaled(size) if self.needs_face else None
         native = frames_at(self.fps, frames)
         return Scene(picture, self.codec.encode(picture), face, waveform, native, context.seed, context.options)
