@@ -66,9 +66,9 @@ class Clips(Frames):
     """Motion modules, audio attention and audio projection on clips that go on from two frames before them."""
 
     name = "clips"
-    optimiser = optimiser(lr=5e-4, betas=(0.9, 0.99))
-    trains = (*Frames.trains, "audioproj")
-    window, lead = 8, 2
+    trains = ("denoising_unet", "audioproj")
+    parts = ("motion_modules", "audio_modules", "audioproj")
+    window, lead = 4, 2
 
     def prepare(self) -> None:
         speech, bank = LogMelSpeech(), self.data.frames

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from baselines.blocks.reference_unet import ddim
+from baselines.inputs.masks import region_masks
 from baselines.training.perceptual import Maps
 from baselines.training.stage import BATCH, psnr
 from baselines.training.talk import TalkBank, TalkStage
@@ -23,6 +25,7 @@ from semo.train.data import step_generator
 FITTED_ON = 256  # training frames a toy's codec is fitted on
 DROPS = 4  # uniform numbers per sample for what a method drops
 REPORTED = 16  # fixed samples of the curve
+EMPHASIS = (1.0, 3.0, 12.0)  # of background, face and lips in the loss: a toy's minutes are for what speaks
 
 
 @dataclass
@@ -31,7 +34,8 @@ class DiffusionBatch:
 
     frames: (B, 1 + M + F, 3, S, S) in [0, 1], the portrait first, then M frames that are given, then those to predict;
     noise: (B, C, F, h, w); timestep: (B,); drops: (B, DROPS) in [0, 1); spots: standard normal (B, M, 1, S, S).
-    pictures: (B, K, 1 + M + F, S, S) of the same frames, audio: (B, F, ...); None for a stage without
+    emphasis: (B, 1, 1, S, S), what a pixel counts. pictures: (B, K, 1 + M + F, S, S) of the same frames, audio:
+    (B, F, ...); None for a stage without
     """
 
     frames: Tensor
@@ -39,6 +43,7 @@ class DiffusionBatch:
     timestep: Tensor
     drops: Tensor
     spots: Tensor
+    emphasis: Tensor
     pictures: Tensor | None = None
     audio: Tensor | None = None
 
@@ -46,19 +51,25 @@ class DiffusionBatch:
 class DiffusionStage(TalkStage):
     """Subclasses say what the U-Nets are told (`pictures`, `audio`) and how they are run (`velocity`).
 
-    window: frames of a sample; lead: frames before them that are given; noise_offset: noise that is the same all over a
-    frame; gamma: of the loss weights; colour: largest relative change of a channel
+    window: frames of a sample; lead: frames before them that are given; parts: what is trained, as parts of parameter
+    names, everything in `trains` where empty; steps: of the toy's sampler, whose timesteps alone are trained;
+    noise_offset: noise that is the same all over a frame; gamma: of the loss weights; colour: largest relative change
+    of a channel
     """
 
     window: ClassVar[int] = 1
     lead: ClassVar[int] = 0
+    parts: ClassVar[tuple[str, ...]] = ()
+    steps: ClassVar[int] = 4
     noise_offset: ClassVar[float] = 0.05
     gamma: ClassVar[float] = 5.0
     colour: ClassVar[float] = 0.2
 
     def __init__(self, networks: Mapping[str, nn.Module], data: TalkBank, maps: Maps, seed: int, order: int = 0):
         super().__init__(networks, data, maps, seed, order)
-        self.schedule = ddim(1)
+        self.schedule = ddim(self.steps)
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(parameter.requires_grad and (not self.parts or any(p in name for p in self.parts)))
 
     @property
     def codec(self) -> Any:
@@ -73,6 +84,12 @@ class DiffusionStage(TalkStage):
     def pictures(self, clips: list[int], frames: Tensor) -> Tensor | None:
         """Conditions (B, K, 1 + M + F, S, S) of frames (B, 1 + M + F), the portrait's first; None without any."""
         return None
+
+    def emphasis(self, clips: list[int], frames: Tensor) -> Tensor:
+        """What a pixel counts in the loss, (B, 1, 1, S, S): more in the face and most about the lips, wherever they are
+        in frames (B, 1 + M + F)."""
+        masks = [region_masks(self.data.faces[clip][row]) for clip, row in zip(clips, frames.numpy())]
+        return torch.einsum("bkhw,k->bhw", torch.stack(masks), torch.tensor(EMPHASIS))[:, None, None]
 
     def audio(self, clips: list[int], frames: Tensor) -> Tensor | None:
         """What is heard in frames (B, F), (B, F, ...); None for a stage without sound."""
@@ -104,6 +121,7 @@ class DiffusionStage(TalkStage):
             timestep=self.timesteps(torch.rand(count, generator=generator)),
             drops=torch.rand(count, DROPS, generator=generator),
             spots=torch.randn(count, self.lead, 1, *frames.shape[-2:], generator=generator),
+            emphasis=mirrored(self.emphasis(clips, numbers), flip),
             pictures=None if pictures is None else mirrored(pictures, flip),
             audio=self.audio(clips, numbers[:, 1 + self.lead :]),
         )
@@ -115,7 +133,7 @@ class DiffusionStage(TalkStage):
 
     def timesteps(self, uniform: Tensor) -> Tensor:
         """Timesteps of samples from numbers (B,) in [0, 1)."""
-        return (uniform * len(self.schedule.alphas_cumprod)).long()
+        return self.schedule.timesteps[(uniform * self.steps).long()]
 
     def latents(self, frames: Tensor) -> Tensor:
         """(B, T, 3, S, S) -> (B, C, T, h, w)."""
@@ -126,7 +144,8 @@ class DiffusionStage(TalkStage):
         portrait, clean = latents[:, :, 0], latents[:, :, 1 + self.lead :]
         noisy = self.schedule.add_noise(clean, batch.noise, batch.timestep)
         wanted = self.schedule.get_velocity(clean, batch.noise, batch.timestep)
-        error = (self.velocity(noisy, portrait, batch) - wanted).square().mean((1, 2, 3, 4))
+        emphasis = F.adaptive_avg_pool2d(batch.emphasis[:, 0], self.codec.size)[:, None]  # (B, 1, 1, h, w)
+        error = ((self.velocity(noisy, portrait, batch) - wanted).square() * emphasis).mean((1, 2, 3, 4))
         return {"v": (self.weights(batch.timestep) * error).mean()}
 
     def weights(self, timestep: Tensor) -> Tensor:
@@ -136,21 +155,23 @@ class DiffusionStage(TalkStage):
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
-        """On fixed training samples, dB: one step from pure noise, the same on moving pixels, copying the portrait
-        there, and in a stage with sound what another sample's sound costs."""
+        """On fixed training samples, dB: one step from pure noise and copying the portrait, in the frame and about the
+        lips; in a stage with sound also what another sample's sound costs there."""
         batch, _ = self._drawn(REPORTED, step_generator(self.seed, 0, stream=101 + self.order))
         moved = {k: v.to(self.codec.scales.device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
         batch = DiffusionBatch(**(moved | {"drops": torch.ones_like(moved["drops"])}))
         portrait, target = batch.frames[:, :1], batch.frames[:, 1 + self.lead :]
-        moving = ((portrait - target).abs() > 0.1).any(2, keepdim=True).expand_as(target)
+        about_lips = (batch.emphasis.transpose(1, 2) > EMPHASIS[1]).expand_as(target)
+        made, copied = self.at_once(batch), portrait.expand_as(target)
         figures = {
-            "psnr": psnr(self.at_once(batch), target, torch.ones_like(moving)),
-            "psnr_moving": psnr(self.at_once(batch), target, moving),
-            "psnr_moving_copy": psnr(portrait.expand_as(target), target, moving),
+            "psnr": psnr(made, target, torch.ones_like(about_lips)),
+            "psnr_copy": psnr(copied, target, torch.ones_like(about_lips)),
+            "psnr_lips": psnr(made, target, about_lips),
+            "psnr_lips_copy": psnr(copied, target, about_lips),
         }
         if batch.audio is not None:
             other = DiffusionBatch(**(vars(batch) | {"audio": batch.audio.roll(1, 0)}))
-            figures["audio_use_db"] = figures["psnr_moving"] - psnr(self.at_once(other), target, moving)
+            figures["audio_use_db"] = figures["psnr_lips"] - psnr(self.at_once(other), target, about_lips)
         return figures
 
     def at_once(self, batch: DiffusionBatch) -> Tensor:
