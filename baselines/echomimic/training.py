@@ -19,7 +19,7 @@ class Frames(DiffusionStage):
     """Both U-Nets and the face locator on single frames, without motion modules."""
 
     name = "frames"
-    optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
+    optimiser = optimiser(lr=2e-3, betas=(0.9, 0.99))
     trains = ("reference_unet", "denoising_unet", "face_locator")
     needs_faces = True
 

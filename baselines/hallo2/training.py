@@ -28,7 +28,7 @@ class Frames(DiffusionStage):
     """Reference and denoising U-Net, face locator and image projection on single frames."""
 
     name = "frames"
-    optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
+    optimiser = optimiser(lr=2e-3, betas=(0.9, 0.99))
     trains: tuple[str, ...] = ("reference_unet", "denoising_unet", "face_locator", "imageproj")
     needs_faces = True
 

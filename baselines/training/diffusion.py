@@ -25,7 +25,7 @@ from semo.train.data import step_generator
 FITTED_ON = 256  # training frames a toy's codec is fitted on
 DROPS = 4  # uniform numbers per sample for what a method drops
 REPORTED = 16  # fixed samples of the curve
-EMPHASIS = (1.0, 3.0, 12.0)  # of background, face and lips in the loss: a toy's minutes are for what speaks
+EMPHASIS = (1.0, 3.0, 30.0)  # of background, face and lips in the loss: a toy's minutes are for what speaks
 
 
 @dataclass
@@ -51,13 +51,14 @@ class DiffusionBatch:
 class DiffusionStage(TalkStage):
     """Subclasses say what the U-Nets are told (`pictures`, `audio`) and how they are run (`velocity`).
 
-    window: frames of a sample; lead: frames before them that are given; parts: what is trained, as parts of parameter
+    window: frames of a sample; reach: how many frames a portrait may lie beside its window's first; lead: frames before them that are given; parts: what is trained, as parts of parameter
     names, everything in `trains` where empty; steps: of the toy's sampler, whose timesteps alone are trained;
     noise_offset: noise that is the same all over a frame; gamma: of the loss weights; colour: largest relative change
     of a channel
     """
 
     window: ClassVar[int] = 1
+    reach: ClassVar[int] = 25
     lead: ClassVar[int] = 0
     parts: ClassVar[tuple[str, ...]] = ()
     steps: ClassVar[int] = 4
@@ -106,6 +107,7 @@ class DiffusionStage(TalkStage):
     def _drawn(self, count: int, generator: torch.Generator) -> tuple[DiffusionBatch, list[str]]:
         bank, window = self.data.frames, self.window
         clips, portraits, starts = bank.windows(count, self.lead + window, generator)
+        portraits = portraits.clamp(starts - self.reach, starts + self.reach)
         numbers = self.numbers(portraits, starts, torch.rand(count, generator=generator))
         flip = torch.rand(count, generator=generator) < 0.5
         gain, shift = torch.rand(2, count, 1, 3, 1, 1, generator=generator) * 2 - 1
@@ -132,8 +134,8 @@ class DiffusionStage(TalkStage):
         return torch.cat([portraits[:, None], starts[:, None] + torch.arange(self.lead + self.window)], 1)
 
     def timesteps(self, uniform: Tensor) -> Tensor:
-        """Timesteps of samples from numbers (B,) in [0, 1)."""
-        return self.schedule.timesteps[(uniform * self.steps).long()]
+        """Timesteps of samples from numbers (B,) in [0, 1): pure noise, where most is decided, in half of them."""
+        return self.schedule.timesteps[((2 * uniform - 1).clamp(min=0) * self.steps).long()]
 
     def latents(self, frames: Tensor) -> Tensor:
         """(B, T, 3, S, S) -> (B, C, T, h, w)."""
@@ -143,6 +145,8 @@ class DiffusionStage(TalkStage):
         latents = self.latents(batch.frames)
         portrait, clean = latents[:, :, 0], latents[:, :, 1 + self.lead :]
         noisy = self.schedule.add_noise(clean, batch.noise, batch.timestep)
+        # GroupNorm's backward pass on channels_last crashes in torch 2.13 where its input needs no gradient
+        noisy.requires_grad_()
         wanted = self.schedule.get_velocity(clean, batch.noise, batch.timestep)
         emphasis = F.adaptive_avg_pool2d(batch.emphasis[:, 0], self.codec.size)[:, None]  # (B, 1, 1, h, w)
         error = ((self.velocity(noisy, portrait, batch) - wanted).square() * emphasis).mean((1, 2, 3, 4))

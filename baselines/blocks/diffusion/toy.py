@@ -3,7 +3,8 @@
 The architecture between first and last layer is the family's. Around it, three things that Stable Diffusion would know:
 
 - where a position lies: sines and cosines of its place join the latents;
-- that a frame looks like its portrait: the U-Net paints what is different, zero in the beginning;
+- that a frame looks like its portrait: the portrait's latent joins the noisy one, and the U-Net paints what is different,
+  zero in the beginning;
 - what is noise: the U-Net paints the clean difference, from which v follows (at pure noise the two are the same).
 """
 
@@ -46,7 +47,7 @@ class ToyDenoisingUNet(DenoisingUNet):
     signal: Tensor
 
     def __init__(self, config: UNetConfig):
-        super().__init__(replace(config, in_channels=config.in_channels + PLACES))
+        super().__init__(replace(config, in_channels=2 * config.in_channels + PLACES))
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
         self.register_buffer("signal", ddim(1).alphas_cumprod.clone(), persistent=False)
@@ -65,7 +66,8 @@ class ToyDenoisingUNet(DenoisingUNet):
         if unconditional is not None:
             portrait = torch.where(unconditional.view(-1, 1, 1, 1, 1), torch.zeros_like(portrait), portrait)
         signal = self.signal[torch.as_tensor(timestep, device=latent.device)].view(-1, 1, 1, 1, 1)
-        seen = with_places(latent - signal.sqrt() * portrait, 1)
+        beside = portrait.expand(len(latent), -1, latent.shape[2], -1, -1)
+        seen = with_places(torch.cat([latent - signal.sqrt() * portrait, beside], 1), 1)
         clean = portrait - super().forward(seen, timestep, banks, unconditional=unconditional, **told)
         return (signal.sqrt() * latent - clean) / (1 - signal).sqrt()
 
