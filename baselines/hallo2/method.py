@@ -37,7 +37,7 @@ class Method(DiffusionMethod):
     needs_face = True
     samplings = {
         "official": Sampling(steps=40, guidance=3.5, context=16, overlap=0),
-        "mini": Sampling(steps=4, guidance=1.0, context=8, overlap=0),
+        "mini": Sampling(steps=4, guidance=1.0, context=3, overlap=0),
     }
     speech: Speech
 

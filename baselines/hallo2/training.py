@@ -68,7 +68,7 @@ class Clips(Frames):
     name = "clips"
     trains = ("denoising_unet", "audioproj")
     parts = ("motion_modules", "audio_modules", "audioproj")
-    window, lead = 4, 2
+    window, lead = 3, 2
 
     def prepare(self) -> None:
         speech, bank = LogMelSpeech(), self.data.frames

@@ -51,10 +51,10 @@ class DiffusionBatch:
 class DiffusionStage(TalkStage):
     """Subclasses say what the U-Nets are told (`pictures`, `audio`) and how they are run (`velocity`).
 
-    window: frames of a sample; reach: how many frames a portrait may lie beside its window's first; lead: frames before them that are given; parts: what is trained, as parts of parameter
-    names, everything in `trains` where empty; steps: of the toy's sampler, whose timesteps alone are trained;
-    noise_offset: noise that is the same all over a frame; gamma: of the loss weights; colour: largest relative change
-    of a channel
+    window: frames of a sample; reach: how many frames a portrait may lie beside its window's first; lead: frames before
+    a window that are given; parts: what is trained, as parts of parameter names, everything in `trains` where empty;
+    steps: of the toy's sampler, whose timesteps alone are trained; noise_offset: noise that is the same all over a
+    frame; gamma: of the loss weights; colour: largest relative change of a channel
     """
 
     window: ClassVar[int] = 1

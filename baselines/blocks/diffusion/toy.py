@@ -3,8 +3,8 @@
 The architecture between first and last layer is the family's. Around it, three things that Stable Diffusion would know:
 
 - where a position lies: sines and cosines of its place join the latents;
-- that a frame looks like its portrait: the portrait's latent joins the noisy one, and the U-Net paints what is different,
-  zero in the beginning;
+- that a frame looks like its portrait: the portrait's latent joins the noisy one, and the U-Net paints what is
+  different, zero in the beginning;
 - what is noise: the U-Net paints the clean difference, from which v follows (at pure noise the two are the same).
 """
 
