@@ -35,7 +35,7 @@ class Method(DiffusionMethod):
     samplings = {
         "official": Sampling(steps=30, guidance=2.5, context=12, overlap=3),
         "accelerated": Sampling(steps=6, guidance=1.0, context=12, overlap=3),
-        "mini": Sampling(steps=4, guidance=1.0, context=5, overlap=1),
+        "mini": Sampling(steps=4, guidance=1.0, context=4, overlap=1),
     }
     speech: Speech
 

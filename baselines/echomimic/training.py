@@ -52,11 +52,17 @@ class Frames(DiffusionStage):
 
 
 class Windows(Frames):
-    """Motion modules and audio attention on windows of frames; the rest stays as it is."""
+    """Motion modules, audio attention and what draws their findings on windows of frames; the rest stays as it is."""
 
     name = "windows"
-    window = 5
-    parts = ("motion_modules", "attn2")
+    window = 4
+    parts = (
+        "motion_modules",
+        "attn2",
+        "denoising_unet.up_blocks",
+        "denoising_unet.conv_norm_out",
+        "denoising_unet.conv_out",
+    )
 
 
 STAGES = (Frames, Windows)

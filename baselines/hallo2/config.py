@@ -52,7 +52,7 @@ SIZES = {
         UNetConfig(
             in_channels=48,
             out_channels=48,
-            widths=(48, 64),
+            widths=(32, 64),
             attention=(True, False),
             layers=1,
             heads=2,

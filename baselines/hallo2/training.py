@@ -67,7 +67,7 @@ class Clips(Frames):
 
     name = "clips"
     trains = ("denoising_unet", "audioproj")
-    parts = ("motion_modules", "audio_modules", "audioproj")
+    parts = ("motion_modules", "audio_modules", "audioproj", "denoising_unet.conv_norm_out", "denoising_unet.conv_out")
     window, lead = 3, 2
 
     def prepare(self) -> None:

@@ -24,7 +24,7 @@ from semo.train.data import step_generator
 
 FITTED_ON = 256  # training frames a toy's codec is fitted on
 DROPS = 4  # uniform numbers per sample for what a method drops
-REPORTED = 16  # fixed samples of the curve
+REPORTED = 32  # fixed samples of the curve
 EMPHASIS = (1.0, 3.0, 30.0)  # of background, face and lips in the loss: a toy's minutes are for what speaks
 
 
@@ -58,7 +58,7 @@ class DiffusionStage(TalkStage):
     """
 
     window: ClassVar[int] = 1
-    reach: ClassVar[int] = 25
+    reach: ClassVar[int] = 6
     lead: ClassVar[int] = 0
     parts: ClassVar[tuple[str, ...]] = ()
     steps: ClassVar[int] = 4
