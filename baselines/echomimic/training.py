@@ -7,7 +7,6 @@ from torch import Tensor
 
 from baselines.blocks.diffusion.speech import LogMelSpeech
 from baselines.echomimic.inputs import audio_tokens, placed
-from baselines.inputs.masks import face_mask
 from baselines.training.diffusion import DiffusionBatch, DiffusionStage
 from baselines.training.stage import optimiser
 from semo.media import FPS
@@ -29,10 +28,8 @@ class Frames(DiffusionStage):
         seconds = [len(clip) / FPS for clip in bank.clips]
         self.data.kept["tracks"] = [speech.of(w.numpy(), s) for w, s in zip(self.data.waveforms, seconds)]
 
-    def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
-        """Masks (B, 1, 1, S, S): for all frames of a sample where the face goes."""
-        faces = self.data.faces
-        return torch.stack([face_mask(faces[clip][row]) for clip, row in zip(clips, frames.numpy())])[:, :, None]
+    def pictures(self, clips: list[int], frames: Tensor, regions: Tensor) -> Tensor:
+        return 1 - regions[:, :1, None]
 
     def audio(self, clips: list[int], frames: Tensor) -> Tensor:
         tracks = self.data.kept["tracks"]

@@ -14,7 +14,7 @@ from baselines.blocks.diffusion import embedding
 from baselines.blocks.diffusion.speech import LogMelSpeech
 from baselines.blocks.reference_unet import Audio
 from baselines.hallo2.inputs import audio_windows, patch_dropped
-from baselines.inputs.masks import at_levels, region_masks
+from baselines.inputs.masks import at_levels
 from baselines.training.diffusion import DiffusionBatch, DiffusionStage
 from baselines.training.stage import optimiser
 from semo.media import FPS
@@ -32,10 +32,8 @@ class Frames(DiffusionStage):
     trains: tuple[str, ...] = ("reference_unet", "denoising_unet", "face_locator", "imageproj")
     needs_faces = True
 
-    def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
-        """Masks of background, face and lips, (B, 3, 1, S, S): for all frames of a sample where the face goes."""
-        faces = self.data.faces
-        return torch.stack([region_masks(faces[clip][row]) for clip, row in zip(clips, frames.numpy())])[:, :, None]
+    def pictures(self, clips: list[int], frames: Tensor, regions: Tensor) -> Tensor:
+        return regions[:, :, None]
 
     def velocity(self, latent: Tensor, portrait: Tensor, batch: DiffusionBatch) -> Tensor:
         networks, drawn = self.networks, batch.drops[:, 0]

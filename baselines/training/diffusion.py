@@ -82,15 +82,19 @@ class DiffusionStage(TalkStage):
         if self.order == 0:
             self.codec.fit(self.data.frames.sample_frames(FITTED_ON, self.seed).to(self.codec.scales.device))
 
-    def pictures(self, clips: list[int], frames: Tensor) -> Tensor | None:
-        """Conditions (B, K, 1 + M + F, S, S) of frames (B, 1 + M + F), the portrait's first; None without any."""
+    def pictures(self, clips: list[int], frames: Tensor, regions: Tensor) -> Tensor | None:
+        """Conditions (B, K, 1 + M + F, S, S) of frames (B, 1 + M + F), the portrait's first, or one for all of them
+        (B, K, 1, S, S); None without any. regions: `regions` of all these frames"""
         return None
 
-    def emphasis(self, clips: list[int], frames: Tensor) -> Tensor:
-        """What a pixel counts in the loss, (B, 1, 1, S, S): more in the face and most about the lips, wherever they are
-        in frames (B, 1 + M + F)."""
-        masks = [region_masks(self.data.faces[clip][row]) for clip, row in zip(clips, frames.numpy())]
-        return torch.einsum("bkhw,k->bhw", torch.stack(masks), torch.tensor(EMPHASIS))[:, None, None]
+    def regions(self, clips: list[int], frames: Tensor) -> Tensor:
+        """Background, face and lips (B, 3, S, S) wherever they are in frames (B, N); all face where none is found."""
+        made = []
+        for clip, row in zip(clips, frames.numpy()):
+            face = self.data.faces[clip][row]
+            lost = torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1).expand(3, *face.size)
+            made.append(region_masks(face) if face.found.any() else lost)
+        return torch.stack(made)
 
     def audio(self, clips: list[int], frames: Tensor) -> Tensor | None:
         """What is heard in frames (B, F), (B, F, ...); None for a stage without sound."""
@@ -113,7 +117,8 @@ class DiffusionStage(TalkStage):
         gain, shift = torch.rand(2, count, 1, 3, 1, 1, generator=generator) * 2 - 1
         frames = bank.gather(clips, numbers) * (1 + self.colour / 2 * gain) + self.colour / 4 * shift
         frames = mirrored(frames.clamp(0, 1), flip)
-        pictures = self.pictures(clips, numbers)
+        regions = self.regions(clips, numbers)
+        pictures = self.pictures(clips, numbers, regions)
         shape = (count, self.codec.channels, window, self.codec.size, self.codec.size)
         noise = torch.randn(shape, generator=generator)
         noise = noise + self.noise_offset * torch.randn(*shape[:2], 1, 1, 1, generator=generator)
@@ -123,7 +128,7 @@ class DiffusionStage(TalkStage):
             timestep=self.timesteps(torch.rand(count, generator=generator)),
             drops=torch.rand(count, DROPS, generator=generator),
             spots=torch.randn(count, self.lead, 1, *frames.shape[-2:], generator=generator),
-            emphasis=mirrored(self.emphasis(clips, numbers), flip),
+            emphasis=mirrored(torch.einsum("bkhw,k->bhw", regions, torch.tensor(EMPHASIS))[:, None, None], flip),
             pictures=None if pictures is None else mirrored(pictures, flip),
             audio=self.audio(clips, numbers[:, 1 + self.lead :]),
         )
@@ -159,23 +164,31 @@ class DiffusionStage(TalkStage):
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
-        """On fixed training samples, dB: one step from pure noise and copying the portrait, in the frame and about the
-        lips; in a stage with sound also what another sample's sound costs there."""
+        """On fixed training samples, in one step from pure noise.
+
+        PSNR of moving pixels, and of copying the portrait there (dB); mean squared error about the lips and that of the
+        portrait (8-bit levels squared), and in a stage that listens what the sound of other clips adds to it.
+        """
         batch, _ = self._drawn(REPORTED, step_generator(self.seed, 0, stream=101 + self.order))
         moved = {k: v.to(self.codec.scales.device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
         batch = DiffusionBatch(**(moved | {"drops": torch.ones_like(moved["drops"])}))
         portrait, target = batch.frames[:, :1], batch.frames[:, 1 + self.lead :]
-        about_lips = (batch.emphasis.transpose(1, 2) > EMPHASIS[1]).expand_as(target)
         made, copied = self.at_once(batch), portrait.expand_as(target)
+        moving = ((copied - target).abs() > 0.1).any(2, keepdim=True).expand_as(target)
+        lips = (batch.emphasis > EMPHASIS[1]).expand_as(target)
+
+        def error(frames: Tensor) -> float:
+            return float((255 * (frames - target)).square()[lips].mean())
+
         figures = {
-            "psnr": psnr(made, target, torch.ones_like(about_lips)),
-            "psnr_copy": psnr(copied, target, torch.ones_like(about_lips)),
-            "psnr_lips": psnr(made, target, about_lips),
-            "psnr_lips_copy": psnr(copied, target, about_lips),
+            "psnr_moving": psnr(made, target, moving),
+            "psnr_moving_copy": psnr(copied, target, moving),
+            "lips_error": error(made),
+            "lips_copy": error(copied),
         }
         if batch.audio is not None:
             other = DiffusionBatch(**(vars(batch) | {"audio": batch.audio.roll(1, 0)}))
-            figures["audio_use_db"] = figures["psnr_lips"] - psnr(self.at_once(other), target, about_lips)
+            figures["sound_use"] = error(self.at_once(other)) - figures["lips_error"]
         return figures
 
     def at_once(self, batch: DiffusionBatch) -> Tensor:

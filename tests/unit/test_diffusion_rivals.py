@@ -202,3 +202,26 @@ def test_folder_of_distilled_files_is_the_accelerated_variant(tmp_path):
     assert method._file(tmp_path, "official").name == "denoising_unet_acc.pth"
     assert method.name == "EchoMimic (accelerated)"
     assert (method.sampling({}).steps, method.sampling({}).guidance) == (6, 1.0)
+
+
+def test_clips_without_a_found_face_train_as_all_face():
+    networks, data = make_networks("echomimic", "mini", SIDE, 0), small_bank(1)
+    lost = replace(data.faces[0], mesh=np.full_like(data.faces[0].mesh, np.nan))
+    data.faces[0] = lost
+    stage = stages_of("echomimic")[0](networks, data, None, 0, 0)
+    stage.prepare()
+    batch, _ = stage.batch(0, 0.0)
+    assert (batch.pictures == 1).all() and torch.isfinite(stage(batch))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_curves_say_what_sound_is_worth(method):
+    networks, data = make_networks(method, "mini", SIDE, 0), small_bank()
+    for order, kind in enumerate(stages_of(method)):
+        stage = kind(networks, data, None, 0, order).eval()
+        stage.prepare()
+        figures = stage.report()
+        listens = method == "echomimic" or order == 1
+        assert ("sound_use" in figures) == listens
+        # untrained toys copy the portrait, but for what the codec loses
+        assert figures["lips_error"] == pytest.approx(figures["lips_copy"], rel=0.1)
