@@ -28,8 +28,8 @@ class Frames(DiffusionStage):
         seconds = [len(clip) / FPS for clip in bank.clips]
         self.data.kept["tracks"] = [speech.of(w.numpy(), s) for w, s in zip(self.data.waveforms, seconds)]
 
-    def pictures(self, clips: list[int], frames: Tensor, regions: Tensor) -> Tensor:
-        return 1 - regions[:, :1, None]
+    def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
+        return 1 - self.places(clips, frames)[:, :1, None]
 
     def audio(self, clips: list[int], frames: Tensor) -> Tensor:
         tracks = self.data.kept["tracks"]

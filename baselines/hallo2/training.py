@@ -32,8 +32,8 @@ class Frames(DiffusionStage):
     trains: tuple[str, ...] = ("reference_unet", "denoising_unet", "face_locator", "imageproj")
     needs_faces = True
 
-    def pictures(self, clips: list[int], frames: Tensor, regions: Tensor) -> Tensor:
-        return regions[:, :, None]
+    def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
+        return self.places(clips, frames)[:, :, None]
 
     def velocity(self, latent: Tensor, portrait: Tensor, batch: DiffusionBatch) -> Tensor:
         networks, drawn = self.networks, batch.drops[:, 0]

@@ -54,7 +54,8 @@ class DiffusionStage(TalkStage):
     window: frames of a sample; reach: how many frames a portrait may lie beside its window's first; lead: frames before
     a window that are given; parts: what is trained, as parts of parameter names, everything in `trains` where empty;
     steps: of the toy's sampler, whose timesteps alone are trained; noise_offset: noise that is the same all over a
-    frame; gamma: of the loss weights; colour: largest relative change of a channel
+    frame; gamma: of the loss weights; colour: largest relative change of a channel; mirror: share of samples turned left
+    to right; regions: what a pixel of background, face and lips counts
     """
 
     window: ClassVar[int] = 1
@@ -65,6 +66,8 @@ class DiffusionStage(TalkStage):
     noise_offset: ClassVar[float] = 0.05
     gamma: ClassVar[float] = 5.0
     colour: ClassVar[float] = 0.2
+    mirror: ClassVar[float] = 0.5
+    regions: ClassVar[tuple[float, float, float]] = EMPHASIS
 
     def __init__(self, networks: Mapping[str, nn.Module], data: TalkBank, maps: Maps, seed: int, order: int = 0):
         super().__init__(networks, data, maps, seed, order)
@@ -82,12 +85,16 @@ class DiffusionStage(TalkStage):
         if self.order == 0:
             self.codec.fit(self.data.frames.sample_frames(FITTED_ON, self.seed).to(self.codec.scales.device))
 
-    def pictures(self, clips: list[int], frames: Tensor, regions: Tensor) -> Tensor | None:
+    def pictures(self, clips: list[int], frames: Tensor) -> Tensor | None:
         """Conditions (B, K, 1 + M + F, S, S) of frames (B, 1 + M + F), the portrait's first, or one for all of them
-        (B, K, 1, S, S); None without any. regions: `regions` of all these frames"""
+        (B, K, 1, S, S); None without any."""
         return None
 
-    def regions(self, clips: list[int], frames: Tensor) -> Tensor:
+    def emphasis(self, clips: list[int], frames: Tensor) -> Tensor:
+        """What a pixel counts in the loss for frames (B, 1 + M + F), (B, 1, 1, S, S)."""
+        return torch.einsum("bkhw,k->bhw", self.places(clips, frames), torch.tensor(self.regions))[:, None, None]
+
+    def places(self, clips: list[int], frames: Tensor) -> Tensor:
         """Background, face and lips (B, 3, S, S) wherever they are in frames (B, N); all face where none is found."""
         made = []
         for clip, row in zip(clips, frames.numpy()):
@@ -113,12 +120,11 @@ class DiffusionStage(TalkStage):
         clips, portraits, starts = bank.windows(count, self.lead + window, generator)
         portraits = portraits.clamp(starts - self.reach, starts + self.reach)
         numbers = self.numbers(portraits, starts, torch.rand(count, generator=generator))
-        flip = torch.rand(count, generator=generator) < 0.5
+        flip = torch.rand(count, generator=generator) < self.mirror
         gain, shift = torch.rand(2, count, 1, 3, 1, 1, generator=generator) * 2 - 1
         frames = bank.gather(clips, numbers) * (1 + self.colour / 2 * gain) + self.colour / 4 * shift
         frames = mirrored(frames.clamp(0, 1), flip)
-        regions = self.regions(clips, numbers)
-        pictures = self.pictures(clips, numbers, regions)
+        pictures = self.pictures(clips, numbers)
         shape = (count, self.codec.channels, window, self.codec.size, self.codec.size)
         noise = torch.randn(shape, generator=generator)
         noise = noise + self.noise_offset * torch.randn(*shape[:2], 1, 1, 1, generator=generator)
@@ -128,7 +134,7 @@ class DiffusionStage(TalkStage):
             timestep=self.timesteps(torch.rand(count, generator=generator)),
             drops=torch.rand(count, DROPS, generator=generator),
             spots=torch.randn(count, self.lead, 1, *frames.shape[-2:], generator=generator),
-            emphasis=mirrored(torch.einsum("bkhw,k->bhw", regions, torch.tensor(EMPHASIS))[:, None, None], flip),
+            emphasis=mirrored(self.emphasis(clips, numbers), flip),
             pictures=None if pictures is None else mirrored(pictures, flip),
             audio=self.audio(clips, numbers[:, 1 + self.lead :]),
         )
@@ -175,7 +181,7 @@ class DiffusionStage(TalkStage):
         portrait, target = batch.frames[:, :1], batch.frames[:, 1 + self.lead :]
         made, copied = self.at_once(batch), portrait.expand_as(target)
         moving = ((copied - target).abs() > 0.1).any(2, keepdim=True).expand_as(target)
-        lips = (batch.emphasis > EMPHASIS[1]).expand_as(target)
+        lips = (batch.emphasis > self.regions[1]).expand_as(target)
 
         def error(frames: Tensor) -> float:
             return float((255 * (frames - target)).square()[lips].mean())
