@@ -35,9 +35,12 @@ class Audio2Mesh(nn.Module):
 
 
 class Offsets:
-    """The offsets of one clip of `frames` frames at 30 per second, computed in pieces as they are asked for."""
+    """The offsets of one clip of `frames` frames at 30 per second, computed in pieces as they are asked for.
 
-    def __init__(self, network: Audio2Mesh, waveform: np.ndarray, frames: int):
+    anchored: they are differences to the network's offsets of the first frame, which are zero then
+    """
+
+    def __init__(self, network: Audio2Mesh, waveform: np.ndarray, frames: int, anchored: bool = False):
         hearing = network.audio_encoder
         device = network.in_fn.weight.device
         sound = hearing.prepared(waveform, frames)
@@ -51,7 +54,8 @@ class Offsets:
             return made[start - heard.start : stop - heard.start].cpu().numpy()
 
         self._piece = piece
+        self._anchor = piece(0)[0] if anchored else 0
 
     def at(self, frames: range) -> np.ndarray:
         """(len(frames), points, 3)."""
-        return np.stack([self._piece(frame // PIECE)[frame % PIECE] for frame in frames])
+        return np.stack([self._piece(frame // PIECE)[frame % PIECE] for frame in frames]) - self._anchor

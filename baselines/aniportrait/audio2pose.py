@@ -30,9 +30,9 @@ class PositionTable(nn.Module):
 
 
 class Audio2Pose(nn.Module):
-    """latent: width of the transformer; layers, heads: of it; places: longest piece in frames; ids: styles to choose from.
+    """Each frame attends to itself and earlier ones, the farther the less (ALiBi), and to the sound of its own moment.
 
-    Each frame attends to itself and earlier ones, the farther the less (ALiBi), and to the sound of its own moment.
+    latent, layers, heads: of the transformer; places: longest piece in frames; ids: styles to choose from
     """
 
     def __init__(self, hearing: Hearing, latent: int, layers: int, heads: int, places: int, ids: int):
@@ -133,7 +133,7 @@ def head_motion(
 
 
 def pieces(frames: int) -> Iterator[range]:
-    """Pieces of 5 s; the last is one of the same length or shorter joined to the one before, or all where there is one."""
+    """Pieces of 5 s, the last one of up to 10 s; one piece where there are no more frames than that."""
     starts = range(0, frames, PIECE)[: max(1, math.ceil(frames / PIECE) - 1)]
     return (range(start, later) for start, later in zip(starts, [*starts[1:], frames], strict=True))
 

@@ -8,12 +8,13 @@ canonical face. x points to the right of the picture, y up, z towards the camera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from baselines.inputs.face import Face
+from baselines.inputs.layouts import MEDIAPIPE468, MEDIAPIPE_AS_IBUG
 
 FIELD_OF_VIEW = 63.0  # degrees from top to bottom, of MediaPipe's camera
 EYE_DISTANCE = 6.302  # between the middles of the eyes of MediaPipe's canonical face
@@ -70,6 +71,11 @@ class Head:
         points = self.shape @ self.rotation.transpose(0, 2, 1) + self.place[:, None]
         scaled = points[..., :2] * (focal_length(height) / -points[..., 2:])
         return scaled * FLIP[:2] + np.array([width, height]) / 2
+
+
+def as_ibug68(face: Face) -> Face:
+    """A face by iBUG's 68 landmarks, whichever layout it is given in."""
+    return replace(face, mesh=face.mesh[:, MEDIAPIPE_AS_IBUG]) if face.layout == MEDIAPIPE468 else face
 
 
 def focal_length(height: int) -> float:
