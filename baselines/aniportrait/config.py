@@ -1,4 +1,4 @@
-"""Sizes of AniPortrait: the published networks at 512 px, and a toy of the same architecture; both at 30 frames per s."""
+"""Sizes of AniPortrait: the published networks at 512 px, and a toy of the same architecture; both work at 30 fps."""
 
 from __future__ import annotations
 

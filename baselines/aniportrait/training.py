@@ -1,42 +1,57 @@
-"""AniPortrait's recipe: frames from drawings, then windows of frames, beside which sound learns to move the drawing.
+"""AniPortrait's recipe: frames from drawings; then windows of frames, beside which sound learns to move the drawing.
 
 The paper (section 3) trains audio2mesh and audio2pose apart from the diffusion networks, and these in two stages: all
-but the motion modules on single frames, then the motion modules alone on windows. Here the audio networks learn in the
-second stage, so that there are as many steps as for the other rivals.
+but the motion modules on single frames, then the motion modules on windows. Here the audio networks learn in the second
+stage, so that there are as many steps as for the other rivals, and all diffusion networks go on in it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from baselines.aniportrait.config import SIZES
 from baselines.aniportrait.denoising import guide
+from baselines.aniportrait.moves import Moves
 from baselines.blocks.diffusion.embedding import bundled
-from baselines.inputs.drawing import drawn
+from baselines.inputs.drawing import CANVAS, drawn
 from baselines.inputs.face import Face
 from baselines.training.diffusion import DiffusionBatch, DiffusionStage
-from baselines.training.stage import optimiser
+from baselines.training.stage import BATCH, optimiser
+from semo.train.data import step_generator
 
 UNCONDITIONAL = 0.1  # share of samples without portrait
-MESH, POSE = 1.0, 1.0  # weights of the audio networks' losses
-DRAWINGS, HEADS = "drawings", "heads"  # what is kept beside the frames
+LINE_WIDTH = CANVAS // 64  # one pixel of a toy's frame
+DRAWINGS, MOVES = "drawings", "moves"  # what is kept beside the frames
+HEARD = 42  # frames of a sample of the audio networks: 49 at their rate
+DEVIATIONS = (
+    1.2,
+    2.1,
+    0.7,
+    0.6,
+    0.2,
+    0.1,
+)  # of head motion within a clip, degrees and centimetres: weights of its loss
 
 
-class Stage(DiffusionStage):
-    """Frames from drawings."""
+class Pictures(DiffusionStage):
+    """Reference U-Net, denoising U-Net and pose guider on single frames."""
 
+    name = "pictures"
+    optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
+    trains: tuple[str, ...] = ("reference_unet", "denoising_unet", "pose_guider")
     needs_faces = True
     mirror = 0.0  # left and right have different colours
 
     def prepare(self) -> None:
         super().prepare()
-        if DRAWINGS not in self.data.kept:
-            width = SIZES["mini"].line_width
-            self.data.kept[DRAWINGS] = [face_drawings(face, width) for face in self.data.faces]
+        self.data.kept[DRAWINGS] = [face_drawings(face) for face in self.data.faces]
 
     def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
-        return self.data.stacked(DRAWINGS, clips, frames).transpose(1, 2).float() / 255  # (B, 3, 1 + F, S, S)
+        """Drawings."""
+        return self.data.stacked(DRAWINGS, clips, frames).transpose(1, 2).float() / 255
 
     def velocity(self, latent: Tensor, portrait: Tensor, batch: DiffusionBatch) -> Tensor:
         alone = batch.drops[:, 0] < UNCONDITIONAL
@@ -48,18 +63,79 @@ class Stage(DiffusionStage):
             tokens=tokens,
             condition=self.networks["pose_guider"](guide(batch.pictures[:, :, 1:])),
             unconditional=alone,
+            still=self.window == 1,
         )
 
 
-class Pictures(Stage):
-    name = "pictures"
-    trains = ("reference_unet", "denoising_unet", "pose_guider")
+@dataclass
+class SpokenBatch(DiffusionBatch):
+    """With B samples for the audio networks, of F frames at 30 per second (`Moves.drawn`)."""
+
+    sound: Tensor | None = None
+    offsets: Tensor | None = None
+    motion: Tensor | None = None
+    styles: Tensor | None = None
+
+
+class Clips(Pictures):
+    """The same with motion modules on windows of frames; audio2mesh and audio2pose from the sound of other windows."""
+
+    name = "clips"
     optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
+    trains = (*Pictures.trains, "audio2mesh", "audio2pose")
+    window = 4
+
+    def prepare(self) -> None:
+        data, ids = self.data, self.networks["audio2pose"].id_embed.num_embeddings
+        hearing = self.networks["audio2mesh"].audio_encoder
+        if DRAWINGS not in data.kept:
+            super().prepare()
+        data.kept[MOVES] = [
+            Moves.of(face, wave.numpy(), hearing, clip % ids)
+            for clip, (face, wave) in enumerate(zip(data.faces, data.waveforms, strict=True))
+        ]
+
+    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[SpokenBatch, list[str]]:
+        made, names = super().batch(step, progress, rank)
+        return SpokenBatch(**vars(made) | self._heard(BATCH, step_generator(self.seed, step, 7000 + rank))), names
+
+    def _heard(self, count: int, generator: torch.Generator) -> dict[str, Any]:
+        clips, _, starts = self.data.frames.windows(count, HEARD, generator)
+        drawn = [self.data.kept[MOVES][clip].drawn(start, HEARD) for clip, start in zip(clips, starts.tolist())]
+        return {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}
+
+    def losses(self, batch: SpokenBatch) -> dict[str, Tensor]:
+        mesh, pose = self.moved(batch)
+        return super().losses(batch) | {"mesh": mesh, "pose": pose}
+
+    def moved(self, batch: SpokenBatch) -> tuple[Tensor, Tensor]:
+        """Mean distance of vertices in centimetres, and of head poses in their deviations, on frames with a face."""
+        seen = batch.offsets.isfinite().all(-1).all(-1) & batch.motion.isfinite().all(-1)  # (B, F)
+        frames = seen.shape[1]
+        made = self.networks["audio2mesh"](batch.sound, frames)
+        mesh = (made - batch.offsets.nan_to_num()).abs().mean((2, 3))
+        motion = batch.motion.nan_to_num()
+        before = torch.cat((torch.zeros_like(motion[:, :1]), motion[:, :-1]), 1)
+        pose = self.networks["audio2pose"](batch.sound, before, batch.styles) - motion
+        pose = (pose / pose.new_tensor(DEVIATIONS)).abs().mean(2)
+        counted = seen.sum().clamp(min=1)
+        return (mesh * seen).sum() / counted, (pose * seen).sum() / counted
+
+    @torch.no_grad()
+    def report(self) -> dict[str, float]:
+        """Also, on fixed samples: distance of vertices (cm), what another sample's sound adds to it, and of poses."""
+        device = self.codec.scales.device
+        heard = self._heard(4 * BATCH, step_generator(self.seed, 0, stream=131))
+        own = SpokenBatch(*[None] * 5, **{name: value.to(device) for name, value in heard.items()})
+        other = SpokenBatch(**vars(own) | {"sound": own.sound.roll(1, 0)})
+        (mesh, pose), (worse, _) = self.moved(own), self.moved(other)
+        return super().report() | {"mesh_cm": float(mesh), "mesh_use_cm": float(worse - mesh), "pose": float(pose)}
 
 
-def face_drawings(face: Face, width: int) -> Tensor:
+def face_drawings(face: Face) -> Tensor:
     """Of every frame, uint8 (T, 3, H, W)."""
-    return torch.from_numpy(drawn(face.mesh[..., :2], face.layout, face.size, width)).permute(0, 3, 1, 2).contiguous()
+    made = drawn(face.mesh[..., :2], face.layout, face.size, LINE_WIDTH)
+    return torch.from_numpy(made).permute(0, 3, 1, 2).contiguous()
 
 
-STAGES = (Pictures,)
+STAGES = (Pictures, Clips)

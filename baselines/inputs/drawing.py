@@ -22,10 +22,10 @@ Parts = Mapping[str, tuple[tuple[int, ...], ...]]
 
 COLOURS = {  # left and right in the picture
     "oval": (10, 200, 10),
-    "right eye": (180, 200, 10),
+    "left brow": (10, 220, 180),
     "right brow": (180, 220, 10),
     "left eye": (10, 200, 180),
-    "left brow": (10, 220, 180),
+    "right eye": (180, 200, 10),
     "outer lower left": (10, 180, 20),
     "outer lower right": (20, 10, 180),
     "inner lower left": (100, 100, 30),
