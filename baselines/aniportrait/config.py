@@ -73,12 +73,12 @@ SIZES = {
             in_channels=48,
             out_channels=48,
             widths=(48, 64),
-            attention=(True, True),
+            attention=(True, False),
             layers=1,
             heads=2,
             groups=8,
             token_dim=BUNDLED_DIM,
-            motion=MotionConfig(heads=2, places=16, attentions=1),
+            motion=MotionConfig(heads=2, places=16, attentions=1, levels=(0,)),
         ),
         AudioConfig(hearing=48, points=68, latent=64, layers=2, heads=4, places=300, turn_scale=1.0, anchored=True),
         frame_size=64,
@@ -101,12 +101,13 @@ def diffusion_networks(config: Config) -> dict[str, nn.Module]:
     unet = config.denoising
     codec = PatchLatents(config.frame_size, config.frame_size // config.latent_size, unet.in_channels)
     reference, denoising = (ToyReferenceUNet, ToyDenoisingUNet) if config.toy else (ReferenceUNet, DenoisingUNet)
+    guider = PoseGuider(unet.widths, config.guider_widths, config.guider_heads, config.guider_head_dim, unet.groups)
+    if config.toy:
+        guider.final_proj.reset_parameters()  # there is no trained U-Net whose features it could disturb
     return ({"codec": codec} if config.toy else {}) | {
         "reference_unet": reference(unet.reference()),
         "denoising_unet": denoising(unet),
-        "pose_guider": PoseGuider(
-            unet.widths, config.guider_widths, config.guider_heads, config.guider_head_dim, unet.groups
-        ),
+        "pose_guider": guider,
     }
 
 

@@ -8,7 +8,6 @@ stage, so that there are as many steps as for the other rivals, and all diffusio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +24,7 @@ from semo.train.data import step_generator
 UNCONDITIONAL = 0.1  # share of samples without portrait
 LINE_WIDTH = CANVAS // 64  # one pixel of a toy's frame
 DRAWINGS, MOVES = "drawings", "moves"  # what is kept beside the frames
+HEARING = 9000  # stream of what the audio networks hear
 HEARD = 42  # frames of a sample of the audio networks: 49 at their rate
 DEVIATIONS = (
     1.2,
@@ -69,7 +69,7 @@ class Pictures(DiffusionStage):
 
 @dataclass
 class SpokenBatch(DiffusionBatch):
-    """With B samples for the audio networks, of F frames at 30 per second (`Moves.drawn`)."""
+    """With B samples for the audio networks, each of F frames at 30 per second (`Moves.drawn`)."""
 
     sound: Tensor | None = None
     offsets: Tensor | None = None
@@ -78,11 +78,12 @@ class SpokenBatch(DiffusionBatch):
 
 
 class Clips(Pictures):
-    """The same with motion modules on windows of frames; audio2mesh and audio2pose from the sound of other windows."""
+    """Motion modules on windows of frames, the rest of the U-Nets stays; both audio networks on other windows."""
 
     name = "clips"
     optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
-    trains = (*Pictures.trains, "audio2mesh", "audio2pose")
+    trains = ("denoising_unet", "audio2mesh", "audio2pose")
+    parts = ("motion_modules", "audio2mesh", "audio2pose")
     window = 4
 
     def prepare(self) -> None:
@@ -97,38 +98,36 @@ class Clips(Pictures):
 
     def batch(self, step: int, progress: float, rank: int = 0) -> tuple[SpokenBatch, list[str]]:
         made, names = super().batch(step, progress, rank)
-        return SpokenBatch(**vars(made) | self._heard(BATCH, step_generator(self.seed, step, 7000 + rank))), names
+        heard = self.heard(BATCH, step_generator(self.seed, step, HEARING + rank))
+        return SpokenBatch(**vars(made), **heard), names
 
-    def _heard(self, count: int, generator: torch.Generator) -> dict[str, Any]:
+    def heard(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Samples for the audio networks: what `moved` takes."""
         clips, _, starts = self.data.frames.windows(count, HEARD, generator)
         drawn = [self.data.kept[MOVES][clip].drawn(start, HEARD) for clip, start in zip(clips, starts.tolist())]
         return {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}
 
     def losses(self, batch: SpokenBatch) -> dict[str, Tensor]:
-        mesh, pose = self.moved(batch)
+        mesh, pose = self.moved(batch.sound, batch.offsets, batch.motion, batch.styles)
         return super().losses(batch) | {"mesh": mesh, "pose": pose}
 
-    def moved(self, batch: SpokenBatch) -> tuple[Tensor, Tensor]:
+    def moved(self, sound: Tensor, offsets: Tensor, motion: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
         """Mean distance of vertices in centimetres, and of head poses in their deviations, on frames with a face."""
-        seen = batch.offsets.isfinite().all(-1).all(-1) & batch.motion.isfinite().all(-1)  # (B, F)
-        frames = seen.shape[1]
-        made = self.networks["audio2mesh"](batch.sound, frames)
-        mesh = (made - batch.offsets.nan_to_num()).abs().mean((2, 3))
-        motion = batch.motion.nan_to_num()
+        seen = offsets.isfinite().all(-1).all(-1) & motion.isfinite().all(-1)  # (B, F)
+        mesh = self.networks["audio2mesh"](sound, seen.shape[1]) - offsets.nan_to_num()
+        motion = motion.nan_to_num()
         before = torch.cat((torch.zeros_like(motion[:, :1]), motion[:, :-1]), 1)
-        pose = self.networks["audio2pose"](batch.sound, before, batch.styles) - motion
-        pose = (pose / pose.new_tensor(DEVIATIONS)).abs().mean(2)
+        pose = (self.networks["audio2pose"](sound, before, styles) - motion) / motion.new_tensor(DEVIATIONS)
         counted = seen.sum().clamp(min=1)
-        return (mesh * seen).sum() / counted, (pose * seen).sum() / counted
+        return (mesh.abs().mean((2, 3)) * seen).sum() / counted, (pose.abs().mean(2) * seen).sum() / counted
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
         """Also, on fixed samples: distance of vertices (cm), what another sample's sound adds to it, and of poses."""
-        device = self.codec.scales.device
-        heard = self._heard(4 * BATCH, step_generator(self.seed, 0, stream=131))
-        own = SpokenBatch(*[None] * 5, **{name: value.to(device) for name, value in heard.items()})
-        other = SpokenBatch(**vars(own) | {"sound": own.sound.roll(1, 0)})
-        (mesh, pose), (worse, _) = self.moved(own), self.moved(other)
+        drawn = self.heard(4 * BATCH, step_generator(self.seed, 0, HEARING - 1))
+        heard = {name: value.to(self.codec.scales.device) for name, value in drawn.items()}
+        mesh, pose = self.moved(**heard)
+        worse, _ = self.moved(**heard | {"sound": heard["sound"].roll(1, 0)})
         return super().report() | {"mesh_cm": float(mesh), "mesh_use_cm": float(worse - mesh), "pose": float(pose)}
 
 

@@ -54,7 +54,8 @@ class DiffusionStage(TalkStage):
     window: frames of a sample; reach: how many frames a portrait may lie beside its window's first; lead: frames before
     a window that are given; parts: what is trained, as parts of parameter names, everything in `trains` where empty;
     steps: of the toy's sampler, whose timesteps alone are trained; noise_offset: noise that is the same all over a
-    frame; gamma: of the loss weights; colour: largest relative change of a channel
+    frame; gamma: of the loss weights; colour: largest relative change of a channel; mirror: share of samples turned left
+    to right; regions: what a pixel of background, face and lips counts
     """
 
     window: ClassVar[int] = 1
@@ -65,6 +66,8 @@ class DiffusionStage(TalkStage):
     noise_offset: ClassVar[float] = 0.05
     gamma: ClassVar[float] = 5.0
     colour: ClassVar[float] = 0.2
+    mirror: ClassVar[float] = 0.5
+    regions: ClassVar[tuple[float, float, float]] = EMPHASIS
 
     def __init__(self, networks: Mapping[str, nn.Module], data: TalkBank, maps: Maps, seed: int, order: int = 0):
         super().__init__(networks, data, maps, seed, order)
@@ -90,7 +93,7 @@ class DiffusionStage(TalkStage):
         """What a pixel counts in the loss, (B, 1, 1, S, S): more in the face and most about the lips, wherever they are
         in frames (B, 1 + M + F)."""
         masks = [region_masks(self.data.faces[clip][row]) for clip, row in zip(clips, frames.numpy())]
-        return torch.einsum("bkhw,k->bhw", torch.stack(masks), torch.tensor(EMPHASIS))[:, None, None]
+        return torch.einsum("bkhw,k->bhw", torch.stack(masks), torch.tensor(self.regions))[:, None, None]
 
     def audio(self, clips: list[int], frames: Tensor) -> Tensor | None:
         """What is heard in frames (B, F), (B, F, ...); None for a stage without sound."""
@@ -109,7 +112,7 @@ class DiffusionStage(TalkStage):
         clips, portraits, starts = bank.windows(count, self.lead + window, generator)
         portraits = portraits.clamp(starts - self.reach, starts + self.reach)
         numbers = self.numbers(portraits, starts, torch.rand(count, generator=generator))
-        flip = torch.rand(count, generator=generator) < 0.5
+        flip = torch.rand(count, generator=generator) < self.mirror
         gain, shift = torch.rand(2, count, 1, 3, 1, 1, generator=generator) * 2 - 1
         frames = bank.gather(clips, numbers) * (1 + self.colour / 2 * gain) + self.colour / 4 * shift
         frames = mirrored(frames.clamp(0, 1), flip)
@@ -165,7 +168,7 @@ class DiffusionStage(TalkStage):
         moved = {k: v.to(self.codec.scales.device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
         batch = DiffusionBatch(**(moved | {"drops": torch.ones_like(moved["drops"])}))
         portrait, target = batch.frames[:, :1], batch.frames[:, 1 + self.lead :]
-        about_lips = (batch.emphasis.transpose(1, 2) > EMPHASIS[1]).expand_as(target)
+        about_lips = (batch.emphasis.transpose(1, 2) > self.regions[1]).expand_as(target)
         made, copied = self.at_once(batch), portrait.expand_as(target)
         figures = {
             "psnr": psnr(made, target, torch.ones_like(about_lips)),
