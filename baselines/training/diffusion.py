@@ -54,8 +54,8 @@ class DiffusionStage(TalkStage):
     window: frames of a sample; reach: how many frames a portrait may lie beside its window's first; lead: frames before
     a window that are given; parts: what is trained, as parts of parameter names, everything in `trains` where empty;
     steps: of the toy's sampler, whose timesteps alone are trained; noise_offset: noise that is the same all over a
-    frame; gamma: of the loss weights; colour: largest relative change of a channel; mirror: share of samples turned left
-    to right; regions: what a pixel of background, face and lips counts
+    frame; gamma: of the loss weights; colour: largest relative change of a channel; mirror: share of samples turned
+    left to right; regions: what a pixel of background, face and lips counts
     """
 
     window: ClassVar[int] = 1
