@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from baselines.blocks.diffusion.codec import PatchLatents
+from baselines.blocks.diffusion.embedding import BUNDLED_DIM
+from baselines.blocks.diffusion.toy import ToyDenoisingUNet, ToyReferenceUNet
 from baselines.blocks.reference_unet import DenoisingUNet, MotionConfig, ReferenceUNet, UNetConfig
 from baselines.blocks.reference_unet.locator import FaceLocator
 from baselines.blocks.reference_unet.projections import AudioProjection, ImageProjection
@@ -20,6 +23,7 @@ class Config:
     audio_window, audio_layers, audio_channels: frames around each frame, layers of the speech network and their width,
         which become `audio_tokens` tokens through `audio_hidden` units
     motion_frames: of the window before, put before each window
+    toy: whether these are `ToyReferenceUNet` and `ToyDenoisingUNet` with a codec of their own, not Stable Diffusion's
     """
 
     denoising: UNetConfig
@@ -34,6 +38,7 @@ class Config:
     audio_hidden: int = 512
     audio_tokens: int = 32
     motion_frames: int = 2
+    toy: bool = False
 
     @property
     def latent_size(self) -> int:
@@ -45,22 +50,25 @@ SIZES = {
     "official": Config(UNetConfig(motion=MotionConfig(), audio_dim=768)),
     "mini": Config(
         UNetConfig(
-            widths=(32, 48, 64),
-            attention=(False, True, True),
+            in_channels=48,
+            out_channels=48,
+            widths=(32, 64),
+            attention=(True, False),
             layers=1,
             heads=2,
             groups=8,
             token_dim=32,
-            motion=MotionConfig(heads=2, places=16, attentions=1, levels=(1, 2)),
+            motion=MotionConfig(heads=2, places=16, attentions=1, levels=(0,)),
             audio_dim=32,
         ),
         frame_size=64,
-        locator_widths=(8, 16, 32),
+        locator_widths=(8, 16, 32, 32),
         audio_layers=2,
         audio_channels=80,
         audio_hidden=64,
         audio_tokens=4,
-        embedding_dim=64,
+        embedding_dim=BUNDLED_DIM,
+        toy=True,
     ),
 }
 
@@ -69,9 +77,11 @@ def build(config: Config) -> dict[str, nn.Module]:
     """Untrained networks, named as the top level of the official checkpoint."""
     unet = config.denoising
     features = config.audio_window * config.audio_layers * config.audio_channels
-    return {
-        "reference_unet": ReferenceUNet(unet.reference()),
-        "denoising_unet": DenoisingUNet(unet),
+    codec = PatchLatents(config.frame_size, config.frame_size // config.latent_size, unet.in_channels)
+    reference, denoising = (ToyReferenceUNet, ToyDenoisingUNet) if config.toy else (ReferenceUNet, DenoisingUNet)
+    return ({"codec": codec} if config.toy else {}) | {
+        "reference_unet": reference(unet.reference()),
+        "denoising_unet": denoising(unet),
         "face_locator": FaceLocator(config.locator_channels, config.locator_widths, unet.widths[0]),
         "imageproj": ImageProjection(config.embedding_dim, unet.token_dim, config.image_tokens),
         "audioproj": AudioProjection(features, config.audio_hidden, unet.audio_dim, config.audio_tokens),

@@ -82,6 +82,7 @@ class TemporalTransformer(nn.Module):
         extra = 0
         if before is not None:
             pictures = before.flatten(0, 1).transpose(1, 2).unflatten(2, x.shape[2:])  # (R * M, C, H, W)
+            pictures = pictures.contiguous()  # see GroupNorm's backward pass in baselines/training/diffusion.py
             past = self._normed(pictures).unflatten(0, before.shape[:2]).expand(rows, -1, -1, -1)
             y, extra = torch.cat((past, y), 1), before.shape[1]
         if y.shape[1] > self.places:

@@ -31,6 +31,7 @@ class Pass:
     embedding: (rows, 4 * widths[0]) of the timestep
     tokens: (rows, T, D) shared by the frames of a row, or (rows * frames, T, D)
     token_scale: factor on the cross-attention to them
+    still: single frames without sound: motion modules and Hallo's audio attention are left out
     banks, alone: stored positions, and the rows (rows,) that do not read them
     store: slots that write their norm1 output to `written`; the pass ends with slot `last`, of a reference pass
     """
@@ -40,6 +41,7 @@ class Pass:
     embedding: Tensor | None = None
     tokens: Tensor | None = None
     token_scale: float = 1.0
+    still: bool = False
     banks: Banks | None = None
     alone: Tensor | None = None
     audio: Audio | None = None

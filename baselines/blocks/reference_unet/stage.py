@@ -53,9 +53,9 @@ class Stage(nn.Module):
         if self.attentions:
             x = self.attentions[index](x, run)
             before = run.banks.motion(self.attentions[index].slot) if run.banks else None
-        if self.audio_modules:
+        if self.audio_modules and not run.still:
             x = self.audio_modules[index](x, run)
-        if self.motion_modules:
+        if self.motion_modules and not run.still:
             x = self.motion_modules[index](x, run.rows, before)
         return x
 

@@ -138,6 +138,7 @@ class DenoisingUNet(UNet):
         audio: Audio | None = None,
         condition: Tensor | Sequence[Tensor] = (),
         unconditional: Tensor | None = None,
+        still: bool = False,
     ) -> Tensor:
         """Noisy latent (B, C, F, h, w) -> v (B, out_channels, F, h, w). Rows and, but for the motion modules, frames do
         not influence each other.
@@ -150,6 +151,7 @@ class DenoisingUNet(UNet):
         condition: (B or 1, widths[0], F, h, w) added after the first layer; a sequence goes on with one tensor per
             level of the way down, in the width and size that the level hands on (AniPortrait's pose features)
         unconditional: (B,) bool, rows that attend to themselves only (classifier-free guidance, reference dropout)
+        still: leave out motion modules and Hallo's audio attention, as when training on single frames
 
         Raises ValueError where rows do not fit, or a window with its motion frames exceeds the positional table.
         """
@@ -163,6 +165,7 @@ class DenoisingUNet(UNet):
             embedding=self.embed(timestep, rows),
             tokens=None if tokens is None else fitting(tokens, rows, frames),
             token_scale=token_scale,
+            still=still,
             banks=banks,
             alone=unconditional,
             audio=None if audio is None else replace(audio, tokens=fitting(audio.tokens, rows, frames)),

@@ -1,0 +1,140 @@
+"""AniPortrait's recipe: frames from drawings; then windows of frames, beside which sound learns to move the drawing.
+
+The paper (section 3) trains audio2mesh and audio2pose apart from the diffusion networks, and these in two stages: all
+but the motion modules on single frames, then the motion modules on windows. Here the audio networks learn in the second
+stage, so that there are as many steps as for the other rivals, and all diffusion networks go on in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from baselines.aniportrait.denoising import guide
+from baselines.aniportrait.moves import Moves
+from baselines.blocks.diffusion.embedding import bundled
+from baselines.inputs.drawing import CANVAS, drawn
+from baselines.inputs.face import Face
+from baselines.training.diffusion import DiffusionBatch, DiffusionStage
+from baselines.training.stage import BATCH, optimiser
+from semo.train.data import step_generator
+
+UNCONDITIONAL = 0.1  # share of samples without portrait
+LINE_WIDTH = CANVAS // 64  # one pixel of a toy's frame
+DRAWINGS, MOVES = "drawings", "moves"  # what is kept beside the frames
+HEARING = 9000  # stream of what the audio networks hear
+HEARD = 42  # frames of a sample of the audio networks: 49 at their rate
+DEVIATIONS = (
+    1.2,
+    2.1,
+    0.7,
+    0.6,
+    0.2,
+    0.1,
+)  # of head motion within a clip, degrees and centimetres: weights of its loss
+
+
+class Pictures(DiffusionStage):
+    """Reference U-Net, denoising U-Net and pose guider on single frames."""
+
+    name = "pictures"
+    optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
+    trains: tuple[str, ...] = ("reference_unet", "denoising_unet", "pose_guider")
+    needs_faces = True
+    mirror = 0.0  # left and right have different colours
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.data.kept[DRAWINGS] = [face_drawings(face) for face in self.data.faces]
+
+    def pictures(self, clips: list[int], frames: Tensor) -> Tensor:
+        """Drawings."""
+        return self.data.stacked(DRAWINGS, clips, frames).transpose(1, 2).float() / 255
+
+    def velocity(self, latent: Tensor, portrait: Tensor, batch: DiffusionBatch) -> Tensor:
+        alone = batch.drops[:, 0] < UNCONDITIONAL
+        tokens = bundled(batch.frames[:, 0])[:, None] * ~alone[:, None, None]
+        return self.networks["denoising_unet"](
+            latent,
+            batch.timestep,
+            self.networks["reference_unet"](portrait, tokens),
+            tokens=tokens,
+            condition=self.networks["pose_guider"](guide(batch.pictures[:, :, 1:])),
+            unconditional=alone,
+            still=self.window == 1,
+        )
+
+
+@dataclass
+class SpokenBatch(DiffusionBatch):
+    """With B samples for the audio networks, each of F frames at 30 per second (`Moves.drawn`)."""
+
+    sound: Tensor | None = None
+    offsets: Tensor | None = None
+    motion: Tensor | None = None
+    styles: Tensor | None = None
+
+
+class Clips(Pictures):
+    """Motion modules on windows of frames, the rest of the U-Nets stays; both audio networks on other windows."""
+
+    name = "clips"
+    optimiser = optimiser(lr=1e-3, betas=(0.9, 0.99))
+    trains = ("denoising_unet", "audio2mesh", "audio2pose")
+    parts = ("motion_modules", "audio2mesh", "audio2pose")
+    window = 4
+
+    def prepare(self) -> None:
+        data, ids = self.data, self.networks["audio2pose"].id_embed.num_embeddings
+        hearing = self.networks["audio2mesh"].audio_encoder
+        if DRAWINGS not in data.kept:
+            super().prepare()
+        data.kept[MOVES] = [
+            Moves.of(face, wave.numpy(), hearing, clip % ids)
+            for clip, (face, wave) in enumerate(zip(data.faces, data.waveforms, strict=True))
+        ]
+
+    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[SpokenBatch, list[str]]:
+        made, names = super().batch(step, progress, rank)
+        heard = self.heard(BATCH, step_generator(self.seed, step, HEARING + rank))
+        return SpokenBatch(**vars(made), **heard), names
+
+    def heard(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Samples for the audio networks: what `moved` takes."""
+        clips, _, starts = self.data.frames.windows(count, HEARD, generator)
+        drawn = [self.data.kept[MOVES][clip].drawn(start, HEARD) for clip, start in zip(clips, starts.tolist())]
+        return {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}
+
+    def losses(self, batch: SpokenBatch) -> dict[str, Tensor]:
+        mesh, pose = self.moved(batch.sound, batch.offsets, batch.motion, batch.styles)
+        return super().losses(batch) | {"mesh": mesh, "pose": pose}
+
+    def moved(self, sound: Tensor, offsets: Tensor, motion: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean distance of vertices in centimetres, and of head poses in their deviations, on frames with a face."""
+        seen = offsets.isfinite().all(-1).all(-1) & motion.isfinite().all(-1)  # (B, F)
+        mesh = self.networks["audio2mesh"](sound, seen.shape[1]) - offsets.nan_to_num()
+        motion = motion.nan_to_num()
+        before = torch.cat((torch.zeros_like(motion[:, :1]), motion[:, :-1]), 1)
+        pose = (self.networks["audio2pose"](sound, before, styles) - motion) / motion.new_tensor(DEVIATIONS)
+        counted = seen.sum().clamp(min=1)
+        return (mesh.abs().mean((2, 3)) * seen).sum() / counted, (pose.abs().mean(2) * seen).sum() / counted
+
+    @torch.no_grad()
+    def report(self) -> dict[str, float]:
+        """Also, on fixed samples: distance of vertices (cm), what another sample's sound adds to it, and of poses."""
+        drawn = self.heard(4 * BATCH, step_generator(self.seed, 0, HEARING - 1))
+        heard = {name: value.to(self.codec.scales.device) for name, value in drawn.items()}
+        mesh, pose = self.moved(**heard)
+        worse, _ = self.moved(**heard | {"sound": heard["sound"].roll(1, 0)})
+        return super().report() | {"mesh_cm": float(mesh), "mesh_use_cm": float(worse - mesh), "pose": float(pose)}
+
+
+def face_drawings(face: Face) -> Tensor:
+    """Of every frame, uint8 (T, 3, H, W)."""
+    made = drawn(face.mesh[..., :2], face.layout, face.size, LINE_WIDTH)
+    return torch.from_numpy(made).permute(0, 3, 1, 2).contiguous()
+
+
+STAGES = (Pictures, Clips)
