@@ -40,6 +40,7 @@ def published(variant: str, motion_dim: int = 20, blocks: int = 2) -> Sizes:
         speech_blocks=4 if hubert else 0,
         motion_blocks=blocks,
         bound=1.0,
+        relative=False,
     )
 
 
@@ -88,6 +89,7 @@ SIZES = {
             speech_blocks=2,
             motion_blocks=2,
             bound=3.0,
+            relative=True,
         ),
         steps=25,
         window=50,

@@ -24,7 +24,8 @@ class Sizes:
 
     `controls`: of CONTROLS. `width`: of the audio branch; `part`: of each of source, start motion, noise and time.
     `speech_blocks`, `motion_blocks`: conformer blocks before and after these join. `bound`: predicted clean motion is
-    cut to [-bound, bound].
+    cut to [-bound, bound]. `relative`: what is predicted is how motion differs from that of the source frame, in
+    units of `MotionPredictor.spread`; the published networks predict motion itself.
     """
 
     features: str
@@ -41,6 +42,7 @@ class Sizes:
     speech_blocks: int
     motion_blocks: int
     bound: float
+    relative: bool
 
     @property
     def rate(self) -> int:
@@ -69,6 +71,8 @@ class Condition:
 
 
 class MotionPredictor(nn.Module):
+    spread: Tensor
+
     def __init__(self, sizes: Sizes):
         super().__init__()
         self.sizes = sizes
@@ -91,6 +95,16 @@ class MotionPredictor(nn.Module):
         self.t_encoder = nn.Sequential(nn.Linear(1, part))
         self.encoder_direction_code = nn.Linear(sizes.motion_dim, part)
         self.out_proj = nn.Linear(joint, sizes.motion_dim)
+        if sizes.relative:
+            self.register_buffer("spread", torch.ones(sizes.motion_dim))
+
+    def normalised(self, motion: Tensor, start: Tensor) -> Tensor:
+        """Motion (B, T, motion_dim) of clips with `start` (B, motion_dim) -> what the diffusion is about."""
+        return (motion - start[:, None]) / self.spread if self.sizes.relative else motion
+
+    def motion(self, sample: Tensor, start: Tensor) -> Tensor:
+        """The other way round."""
+        return start[:, None] + self.spread * sample if self.sizes.relative else sample
 
     def speech(self, audio: Tensor) -> Tensor:
         """HuBERT's states (B, layers, 2T, audio_dim) or MFCC (B, 4T, audio_dim) -> (B, T, width)."""

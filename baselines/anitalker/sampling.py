@@ -67,7 +67,7 @@ class MotionSampler:
         bound = self.network.sizes.bound
         for step in ddim(noise_at, sample, spaced(steps), (-bound, bound)):
             sample = step.sample
-        return sample[0]
+        return self.network.motion(sample, start)[0]
 
     def _condition(
         self, heard: Heard, part: Span, source: Tensor, start: Tensor, control: Mapping[str, Tensor]

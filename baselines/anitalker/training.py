@@ -172,10 +172,17 @@ class MotionStage(TalkStage):
             "mfcc": [mfcc_rows(wave.numpy()) for wave in self.data.waveforms],
         }
         network, heard = self.networks["ema_model"], torch.cat(self.data.kept["mfcc"]).to(device)
+        if network.sizes.relative:
+            network.spread.copy_(self._spread())
         first = network.down_sample1
         first.weight.div_(heard.std(0)[:, None] + 1e-3)
         first.bias.sub_(torch.einsum("oik,i->o", first.weight, heard.mean(0)))
         network.t_encoder[0].weight.div_(TRAIN_TIMESTEPS / 2)
+
+    def _spread(self) -> Tensor:
+        """Root mean square of the difference of two frames of a clip, (motion_dim)."""
+        within = torch.stack([motion.var(0) for motion in self.data.kept["motion"]]).mean(0)
+        return (2 * within).sqrt()
 
     def batch(self, step: int, progress: float, rank: int = 0) -> tuple[Windows, list[str]]:
         return self._draw(BATCH, self.generator(step, rank))
@@ -201,7 +208,7 @@ class MotionStage(TalkStage):
     def _error(self, batch: Windows, sound: Tensor) -> Tensor:
         network: Any = self.networks["ema_model"]
         condition = network.condition(sound, batch.source, batch.start)
-        noisy = noised(batch.motion, batch.noise, batch.time)
+        noisy = noised(network.normalised(batch.motion, batch.start), batch.noise, batch.time)
         return F.mse_loss(network(noisy, batch.time, condition), batch.noise)
 
     @torch.no_grad()
