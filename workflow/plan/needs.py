@@ -1,4 +1,4 @@
-"""What jobs and runs need: memory by preset, disk by what will be generated."""
+"""What jobs and runs need: memory and time by preset, disk by what will be generated."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from plan.run import Run
 
 # MB of one job (training, generation).
 MEMORY_MB = {"smoke": (2000, 1500), "mini": (2500, 1500), "small": (16000, 6000), "base": (48000, 12000)}
+# Minutes a scheduler should allow one job (training, anything else), about three times what it takes. A training that
+# is stopped by the limit is retried and goes on from its checkpoint.
+RUNTIME_MIN = {"smoke": (30, 10), "mini": (180, 60), "small": (720, 240), "base": (2880, 1440)}
 BYTES_PER_PIXEL = 2.5  # lossless RGB video
 ASSUMED_CLIPS, ASSUMED_FRAMES = 100, 250  # per dataset, where the manifest is not known before the run
 
@@ -16,6 +19,11 @@ ASSUMED_CLIPS, ASSUMED_FRAMES = 100, 250  # per dataset, where the manifest is n
 def memory_mb(preset: str, job: str) -> int:
     """Memory that a `train` or `generate` job of the preset claims; an unknown preset counts as the largest."""
     return MEMORY_MB.get(preset, MEMORY_MB["base"])[0 if job == "train" else 1]
+
+
+def runtime_min(preset: str, job: str) -> int:
+    """Minutes that a `train` job, or any other, may take; an unknown preset counts as the largest."""
+    return RUNTIME_MIN.get(preset, RUNTIME_MIN["base"])[0 if job == "train" else 1]
 
 
 def disk_mb(run: Run, entries: dict[str, dict], root: Path) -> int:

@@ -56,7 +56,7 @@ wildcard_constraints:
     figure="|".join(map(re.escape, FIGURES)) or "none",
 
 
-if workflow.nodes is None:  # on a cluster the scheduler knows its machines
+if workflow.nodes is None and workflow.is_main_process:  # on a cluster the scheduler knows its machines
     problem = machine.misfit(
         needs.memory_mb(config["preset"], "train"),
         needs.disk_mb(RUN, DATASETS, ROOT),
