@@ -168,7 +168,7 @@ def test_a_bad_config_stops_before_any_job(planned: Project, setting: str, sente
 
 def test_a_config_that_does_not_fit_stops_before_any_job(planned: Project) -> None:
     """Its plan can be looked at nevertheless."""
-    arguments = ("--config", "budgets={eval_clips: 100000000}")
+    arguments = ("--config", "budgets={eval_frames: 100000000}")
     output = planned.snakemake(*arguments, check=False)
     assert "scale mini writes about" in output
     assert "Job stats" not in output

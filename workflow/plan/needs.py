@@ -31,16 +31,21 @@ def disk_mb(run: Run, entries: dict[str, dict], root: Path) -> int:
     frame = run.config["frame_size"] ** 2 * BYTES_PER_PIXEL
     frames = run.budgets["eval_frames"] or ASSUMED_FRAMES
     total = 0.0
-    for _, dataset, _ in run.measured():
-        total += (run.budgets["eval_clips"] or test_clips(entries[dataset], root)) * frames * frame
+    for task, dataset, _ in run.measured():
+        total += test_videos(entries[dataset], task, run.budgets["eval_clips"], root) * frames * frame
     return round(total / 1e6)
 
 
-def test_clips(entry: dict, root: Path) -> int:
-    """Test clips of a shipped subset, counted; an assumption for everything else."""
-    table = root / str(entry.get("path", "")) / "corpus.tsv"
+def test_videos(entry: dict, task: str, limit: int, root: Path) -> int:
+    """Videos a method makes of a data set, at most `limit` if it is not 0.
+
+    Test clips (or cross pairs) of a shipped subset are counted; for everything else there is an assumption.
+    """
+    name = "cross" if task == "cross" else "corpus"
+    table = root / str(entry.get("path", "")) / f"{name}.tsv"
     if entry.get("source") != "shipped" or not table.is_file():
-        return ASSUMED_CLIPS
+        return limit or ASSUMED_CLIPS
     with open(table, newline="") as stream:
-        rows = csv.DictReader(stream, delimiter="\t")
-        return sum(row["subset"] == entry["subset"] and row["split"] == "test" for row in rows)
+        rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["subset"] == entry["subset"]]
+    count = len(rows) if name == "cross" else sum(row["split"] == "test" for row in rows)
+    return min(count, limit or count) or ASSUMED_CLIPS
