@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from typing import TYPE_CHECKING
+
 import yaml
 
 from semo.datasets import DATASETS_FILE, Dataset, read_dataset, video_files
 from semo.errors import DatasetError
 from semo.planned import methods_of, planned_run
 from semo.registry import PROJECT, WEIGHTS_FILE, locate, read_weight
+
+if TYPE_CHECKING:
+    from plan.methods import Plugin
 
 PACKAGES = ("semo", "torch", "diffusers", "transformers", "accelerate", "snakemake",
             "snakemake-executor-plugin-slurm", "dvc", "av", "opencv-python-headless", "numpy")
@@ -61,12 +66,16 @@ def data_sets() -> Rows:
 def methods() -> Rows:
     """Every method: its tasks and the sizes that can run here."""
     for name, plugin in methods_of(PROJECT).items():
-        absent = [weight for weight in plugin.weights if not _is_here(weight)]
-        sizes = "mini"
-        if plugin.trainable:
-            sizes += " after training"
-            sizes += f"; official: semo fetch {absent[0]}" if absent else ", official"
-        yield name, f"{', '.join(plugin.tasks)}: {sizes if plugin.kind != 'control' else 'with the model of the run'}"
+        yield name, f"{', '.join(plugin.tasks)}: {_sizes(plugin)}"
+
+
+def _sizes(plugin: Plugin) -> str:
+    if plugin.kind == "control":
+        return "with the model of the run"
+    if not plugin.trainable:
+        return "any size"
+    absent = [weight for weight in plugin.weights if not _is_here(weight)]
+    return "mini, trained by the run" + (f"; official: semo fetch {absent[0]}" if absent else "; official")
 
 
 def _released() -> str:

@@ -45,7 +45,7 @@ class Networks:
         raise SettingsError(f"config: {key}: {_not_here(absent)}; or add {free} to the list, which needs no file.")
 
     def folder(self, name: str) -> Path | None:
-        """Where a network's files lie, data/weights or a folder of SEMO_WEIGHTS; names and stated sizes are compared."""
+        """Where a network's files lie, data/weights or a folder of SEMO_WEIGHTS; names and sizes are compared."""
         files = self.weights[name]["files"]
         places = [self.root / "data/weights" / name] if self._fetched(name) else []
         for mirror in filter(None, os.environ.get("SEMO_WEIGHTS", "").split(os.pathsep)):
