@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 def write_report(
     out: Path, found: dict[str, dict], matmul: float, device: str, dry: bool, settings: list[str]
 ) -> None:
-    """`found`: data -> rows of `training` and `streaming`, `curves` and `strips`. Replaces what an earlier call left."""
+    """`found`: data -> rows of `training` and `streaming`, `curves`, `strips`. Replaces what an earlier call left."""
     out.mkdir(parents=True, exist_ok=True)
     record = hardware(device) | {"matmul_bf16_tflops": matmul / 1e12, "dry": dry, "settings": settings}
     (out / "record.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 import yaml

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=f"SLURM: {REASON}")
 
 STEPS = 400  # of stage 1: long enough to be killed in the middle
 LIMIT = 1800  # seconds for the whole run
-# What the profile leaves to the cluster: here no accounts, no database, and one core a job.
+# What depends on the cluster: here there is no database, and a job gets one core.
 CLUSTER = (
-    "--slurm-no-account --slurm-status-command squeue --slurm-init-seconds-before-status-checks 2"
+    "--slurm-status-command squeue --slurm-init-seconds-before-status-checks 2"
     " --seconds-between-status-checks 3 --latency-wait 20 --cores 1 --slurm-partition-config partitions.yaml"
 ).split()
 COMMAND = ("snakemake", "--workflow-profile", "profiles/slurm", *CLUSTER, "reproduce_all", "--configfile",
