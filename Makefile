@@ -1,4 +1,4 @@
-# make reproduce | test | test-page | test-syncnet | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
+# make reproduce | test | test-page | test-syncnet | test-slurm | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 8
 WORKERS ?= 2
@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: reproduce smoke real media ablations test test-page test-syncnet lint restore clean-results env
+.PHONY: reproduce smoke real media ablations test test-page test-syncnet test-slurm lint restore clean-results env
 
 reproduce: $(READY)
 	$(SNAKEMAKE) reproduce_all
@@ -42,6 +42,12 @@ test-syncnet: $(READY) $(SYNCNET)/.installed
 
 $(SYNCNET)/.installed: workflow/envs/syncnet.sh
 	workflow/envs/syncnet.sh $(SYNCNET) $(PYTHON)
+
+# Starts a SLURM of one machine as root, sends the smoke run through it, kills a job, and stops it again.
+test-slurm: $(READY)
+	tests/slurm/install.sh
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[slurm]"
+	SEMO_TEST_SLURM=1 $(BIN)/python -m pytest tests/slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -4,6 +4,10 @@ configfile: "workflow/config/mini.yaml"
 report: "workflow/report/workflow.rst"
 
 
+# Used with --software-deployment-method apptainer alone; container/semo.def builds it.
+container: "container/semo.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

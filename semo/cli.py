@@ -157,13 +157,15 @@ def fetch(
 
 
 @app.command()
-def info() -> None:
-    """Print versions, the device, and which networks are on this machine."""
+def info(config: Annotated[Path | None, typer.Option(help="settings of a run (default: mini.yaml)")] = None) -> None:
+    """Print versions, which networks, data sets and methods are here, and what a run would do and cost."""
     with one_sentence():
-        from semo.about import facts
+        from semo.about import sections
 
-        for name, value in facts():
-            print(f"{name:<14} {value}")
+        for title, rows in sections(config):
+            print(title)
+            for name, value in rows:
+                print(f"  {name:<26} {value}")
 
 
 def _writer(out: Path, *inputs: Path) -> Callable[..., None]:

@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 import baselines.method
 from semo import cli, media
+from semo.planned import CONFIGS
 from tests.unit.media_samples import astronaut, astronaut_video, click, numbered_frames, write_stamped, write_wav
 
 
@@ -199,3 +200,30 @@ def test_info_names_versions_and_networks():
     assert result.exit_code == 0
     for word in ("python", "torch", "device", "released", "yunet", "whisper-base"):
         assert word in result.stdout
+
+
+def test_info_names_data_sets_methods_and_what_the_run_costs(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEMO_MEDIA", raising=False)
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    lines = dict(line.split(maxsplit=1) for line in run("info").stdout.splitlines() if line.startswith("  "))
+    assert lines["portraits-mini-street"] == "in data/portraits-mini"
+    assert "SEMO_MEDIA" in lines["real-street"] and "on application" in lines["mead"]
+    assert "semo fetch fomm" in lines["fomm"]
+    assert lines["trains"].startswith("SeMo (stage1, stage1b, stage2, reflow), ")
+    assert "core-hours" in lines["cost"] and int(lines["jobs"].split()[0]) > 100
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "a.mp4").touch()
+    monkeypatch.setenv("SEMO_MEDIA", str(tmp_path))
+    assert "0 videos" in run("info").stdout  # none below real/
+
+
+def test_info_of_a_config_says_what_stands_in_the_way(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    shown = run("info", "--config", str(CONFIGS / "small.yaml")).stdout
+    assert "patch-pca is used instead" in shown and "no rate of this preset has been measured" in shown
+    shown = run("info", "--config", str(CONFIGS / "paper.yaml")).stdout
+    assert "cannot run" in shown and "is enabled in workflow/config/datasets.yaml" in shown
+    (tmp_path / "mine.yaml").write_text("budgets: {stage1_step: 3}")
+    refused("did you mean 'stage1_steps'?", "info", "--config", tmp_path / "mine.yaml")
+    refused("cannot be read as a config", "info", "--config", tmp_path / "absent.yaml")

@@ -167,9 +167,14 @@ def test_a_bad_config_stops_before_any_job(planned: Project, setting: str, sente
 
 
 def test_a_config_that_does_not_fit_stops_before_any_job(planned: Project) -> None:
-    output = planned.dry_run("--config", "budgets={eval_clips: 100000000}", check=False)
+    """Its plan can be looked at nevertheless."""
+    arguments = ("--config", "budgets={eval_frames: 100000000}")
+    output = planned.snakemake(*arguments, check=False)
     assert "scale mini writes about" in output
     assert "Job stats" not in output
+    output = planned.dry_run(*arguments)
+    assert "This run cannot start here: scale mini writes about" in output
+    assert "Job stats" in output
 
 
 def test_one_place_for_each_addition(project: Project) -> None:

@@ -25,7 +25,7 @@ def real_project(path: Path) -> Project:
         else:
             shutil.copy(source, path / name)
     shutil.copytree(ROOT / "reports", path / "reports", ignore=ignore)
-    (path / "data").mkdir()
+    (path / "data").mkdir(exist_ok=True)  # data/splits is there
     shutil.copy(ROOT / "data/fetch.py", path / "data/fetch.py")
     return Project(path)
 

@@ -49,9 +49,19 @@ def _cgroup(name: str) -> str:
         return ""
 
 
-def misfit(needed_memory_mb: int, needed_disk_mb: int, folder: Path, scale: str) -> str | None:
+def has_gpu() -> bool:
+    """Whether a driver for CUDA (or ROCm) has its device here; asking torch would cost seconds at every start."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
+
+
+def misfit(needed_memory_mb: int, needed_disk_mb: int, folder: Path, scale: str, device: str = "cpu") -> str | None:
     """One sentence that says why a run does not fit here, or None where it does."""
     memory, disk = memory_mb(), disk_mb(folder)
+    if device != "cpu" and not has_gpu():
+        return (
+            f"scale {scale} computes on {device} and this machine has no GPU: take one that has, or a smaller scale "
+            "with --config device=cpu."
+        )
     if needed_memory_mb > memory:
         return (
             f"scale {scale} needs {needed_memory_mb / 1000:.1f} GB of memory for its largest job and this machine has "

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import Paramspace
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 from plan import digest, machine, methods, needs, settings
+from plan.networks import Networks
 from plan.run import RELEASED, STAGES, Run
 
 ROOT = Path(workflow.basedir)
@@ -27,8 +29,13 @@ try:
     ABLATIONS = settings.read_ablations(ROOT / "workflow/config/ablations.tsv", SCHEMAS)
     PLUGINS = methods.discover(ROOT / "baselines")
     RUN = Run(config, DATASETS, ABLATIONS, PLUGINS, ROOT)
+    NETWORKS = Networks(config, WEIGHTS, ROOT)
 except (ValueError, OSError) as error:
     raise WorkflowError(str(error)) from None
+
+if workflow.is_main_process:
+    for note in NETWORKS.notes:
+        logger.warning(note)
 
 BUDGETS = config["budgets"]
 # One folder per ablation run: ablation-{ablation}.
@@ -56,15 +63,18 @@ wildcard_constraints:
     figure="|".join(map(re.escape, FIGURES)) or "none",
 
 
-if workflow.nodes is None:  # on a cluster the scheduler knows its machines
+if workflow.nodes is None and workflow.is_main_process:  # on a cluster the scheduler knows its machines
     problem = machine.misfit(
         needs.memory_mb(config["preset"], "train"),
         needs.disk_mb(RUN, DATASETS, ROOT),
         ROOT / config["results"],
         config["scale"],
+        config["device"],
     )
-    if problem:
+    if problem and not workflow.output_settings.dryrun:  # the plan of a run elsewhere can be looked at anywhere
         raise WorkflowError(problem)
+    if problem:
+        logger.warning(f"This run cannot start here: {problem}")
     # --cores 8 on two cores would run four jobs of two threads at a time, each many times slower.
     if workflow.global_resources["_cores"].value:
         workflow.register_resource("_cores", min(workflow.global_resources["_cores"].value, machine.cores()))
@@ -137,7 +147,8 @@ def training_manifests(wildcards):
 def preset_settings(wildcards):
     """What is laid over the preset: frame_size is one constant for everything, an ablation run has its own settings."""
     ablation = wildcards.get("ablation")
-    return " ".join((f"frame_size={config['frame_size']}", *(RUN.ablations[ablation].settings if ablation else ())))
+    changed = RUN.ablations[ablation].settings if ablation else ()
+    return " ".join((f"frame_size={config['frame_size']}", *NETWORKS.settings, *changed))
 
 
 def folders(files):

@@ -8,6 +8,9 @@ rule fetch_dataset:
         "<logs>/fetch/{dataset}.log",
     params:
         entry=dataset_entry,
+    resources:
+        mem_mb=1000,
+        runtime=2880,
     conda:
         "../../environment.yml"
     message:
@@ -23,6 +26,9 @@ rule fetch_weight:
         "<logs>/fetch/weight-{weight}.log",
     params:
         entry=weight_entry,
+    resources:
+        mem_mb=1000,
+        runtime=240,
     conda:
         "../../environment.yml"
     message:
@@ -50,6 +56,7 @@ rule prepare_clips:
         out=subpath(output.manifest, parent=True),
     resources:
         mem_mb=1500,
+        runtime=needs.runtime_min(config["preset"], "prepare"),
     conda:
         "../../environment.yml"
     message:

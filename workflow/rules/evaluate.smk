@@ -20,6 +20,7 @@ rule evaluate:
         source=source("semo.evaluate", "semo/metrics", "semo/features", "semo/weights/metrics"),
     resources:
         mem_mb=2500,
+        runtime=needs.runtime_min(config["preset"], "evaluate"),
         gpu=1 if config["device"] != "cpu" else 0,
     conda:
         "../../environment.yml"

@@ -26,6 +26,7 @@ rule generate:
     threads: 1
     resources:
         mem_mb=needs.memory_mb(config["preset"], "generate"),
+        runtime=needs.runtime_min(config["preset"], "generate"),
         gpu=1 if config["device"] != "cpu" else 0,
     conda:
         "../../environment.yml"

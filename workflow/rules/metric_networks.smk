@@ -28,6 +28,9 @@ rule metric_clips:
     wildcard_constraints:
         subset="|".join(METRIC_SUBSETS),
     threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
     conda:
         "../../environment.yml"
     message:
@@ -59,6 +62,7 @@ rule metric_network:
     threads: 1
     resources:
         mem_mb=4000,
+        runtime=240,
     conda:
         "../../environment.yml"
     message:

@@ -10,6 +10,9 @@ rule resolve_config:
         plan="config|grid",
     params:
         config=lambda wildcards: json.dumps(RUN.described(wildcards.plan == "grid"), indent=1, sort_keys=True),
+    resources:
+        mem_mb=1000,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:
@@ -40,6 +43,7 @@ rule table:
         source=source("semo.report", "semo/metrics"),
     resources:
         mem_mb=1000,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:
@@ -67,6 +71,7 @@ rule figure:
         source=figure_source,
     resources:
         mem_mb=2000,
+        runtime=20,
     conda:
         "../../environment.yml"
     message:
@@ -91,6 +96,9 @@ rule page:
     params:
         results=subpath(input.config, parent=True),
         source=source("semo.report"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:
@@ -109,6 +117,9 @@ rule audit:
         "<logs>/report/audit.log",
     params:
         source=source("semo.report"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:
@@ -176,6 +187,9 @@ rule release_ablations:
     params:
         results=subpath(input.config, parent=True),
         source=source("semo.report"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:

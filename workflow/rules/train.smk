@@ -26,6 +26,7 @@ rule train:
     priority: 10  # the chain of stages is the longest path: ablations fill the cores beside it
     resources:
         mem_mb=needs.memory_mb(config["preset"], "train"),
+        runtime=needs.runtime_min(config["preset"], "train"),
         gpu=1 if config["device"] != "cpu" else 0,
     conda:
         "../../environment.yml"
@@ -86,6 +87,7 @@ rule train_rival:
     threads: 1
     resources:
         mem_mb=needs.memory_mb(config["preset"], "train"),
+        runtime=needs.runtime_min(config["preset"], "train"),
         gpu=1 if config["device"] != "cpu" else 0,
     conda:
         "../../environment.yml"

@@ -1,0 +1,119 @@
+"""What a run costs and which networks it takes, without Snakemake; the count of jobs against Snakemake's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from plan import costs, methods, needs, settings
+from plan.networks import Networks
+from plan.run import Run
+
+from .conftest import ROOT, Project
+from .test_dag import counts
+
+CONFIGS, SCHEMAS = ROOT / "workflow/config", ROOT / "workflow/schemas"
+MINI = yaml.safe_load((CONFIGS / "mini.yaml").read_text())
+WEIGHTS = yaml.safe_load((CONFIGS / "weights.yaml").read_text())["weights"]
+DATASETS = settings.read_entries(CONFIGS / "datasets.yaml", "datasets", SCHEMAS)
+
+
+def run_of(root: Path, **budgets: object) -> Run:
+    config = MINI | {"budgets": MINI["budgets"] | budgets}
+    rows = settings.read_ablations(CONFIGS / "ablations.tsv", SCHEMAS)
+    return Run(config, DATASETS, rows, methods.discover(root / "baselines"), root)
+
+
+def test_jobs_are_those_that_snakemake_counts(project: Project) -> None:
+    planned = counts(project.dry_run())
+    cost = costs.estimate(run_of(project.path), DATASETS, project.path, {})
+    assert cost.total == planned.pop("total")
+    assert {kind: count for kind, count in cost.jobs.items() if kind in planned} == {
+        kind: planned[kind] for kind in cost.jobs if kind in planned
+    }
+
+
+def test_cost_is_rate_times_amount_and_names_what_nobody_measured() -> None:
+    run = run_of(ROOT, ablations=[], rival_steps=0)
+    cost = costs.estimate(run, DATASETS, ROOT, {("train", "stage1"): 1.5})
+    assert cost.core_hours == pytest.approx(1.5 * run.budgets["stage1_steps"] / 3600)
+    assert "train stage2" in cost.unmeasured and "train stage1" not in cost.unmeasured
+    twice = run_of(ROOT, ablations=[], rival_steps=0, stage1_steps=2 * run.budgets["stage1_steps"])
+    rates = costs.read_rates("mini")
+    first, second = (costs.estimate(r, DATASETS, ROOT, rates).core_hours for r in (run, twice))
+    assert second - first == pytest.approx(rates["train", "stage1"] * run.budgets["stage1_steps"] / 3600)
+
+
+def test_no_rate_is_made_up_for_a_preset_that_was_not_measured() -> None:
+    cost = costs.estimate(run_of(ROOT), DATASETS, ROOT, costs.read_rates("small"))
+    assert cost.core_hours == 0 and "train stage1" in cost.unmeasured
+
+
+def test_videos_of_a_shipped_set_are_counted(tmp_path: Path) -> None:
+    entry = {"source": "shipped", "path": "set", "subset": "a"}
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/corpus.tsv").write_text("subset\tsplit\na\ttest\na\ttest\na\ttrain\nb\ttest\n")
+    (tmp_path / "set/cross.tsv").write_text("subset\na\nb\n")
+    assert [needs.test_videos(entry, task, 0, tmp_path) for task in ("reconstruct", "cross", "talk")] == [2, 1, 2]
+    assert needs.test_videos(entry, "talk", 1, tmp_path) == 1
+    assert needs.test_videos({"source": "folder", "path": "x"}, "talk", 7, tmp_path) == 7
+
+
+def mirror(folder: Path, name: str, beside: bool = False) -> Path:
+    """A folder with files of the sizes that weights.yaml states."""
+    place = folder if beside else folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    for file in WEIGHTS[name]["files"]:
+        with open(place / file["name"], "wb") as stream:
+            stream.truncate(file.get("bytes", 1))
+    return place
+
+
+WANTED = {"codec": ["sd-vae", "taef2", "patch-pca"], "audio": ["whisper-base", "logmel"]}
+
+
+def test_networks_fall_back_in_the_order_of_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    nothing = Networks(WANTED, WEIGHTS, tmp_path)
+    assert nothing.settings == ["codec.kind=patch-pca", "codec.path=null", "stage2.audio=logmel",
+                                "stage2.audio_path=null"]  # fmt: skip
+    assert nothing.notes == [
+        "codec: sd-vae, taef2 are not on this machine (`semo fetch sd-vae`, `semo fetch taef2`); "
+        "patch-pca is used instead.",
+        "audio: whisper-base is not on this machine (`semo fetch whisper-base`); logmel is used instead.",
+    ]
+    place = mirror(tmp_path / "mirror", "taef2", beside=True)
+    monkeypatch.setenv("SEMO_WEIGHTS", str(tmp_path / "mirror"))
+    tiny = Networks(WANTED, WEIGHTS, tmp_path)
+    assert tiny.settings[:2] == ["codec.kind=taef2", f"codec.path={place}"]
+    assert f"taef2 in {place} is used instead" in tiny.notes[0]
+    mirror(tmp_path / "mirror", "sd-vae")
+    mirror(tmp_path / "mirror", "whisper-base")
+    assert Networks(WANTED, WEIGHTS, tmp_path).notes == []
+
+
+def test_a_file_of_another_size_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = mirror(tmp_path, "taef2")
+    monkeypatch.setenv("SEMO_WEIGHTS", str(tmp_path))
+    (place / "taef2_encoder.pth").write_bytes(b"cut short")
+    assert Networks(WANTED, WEIGHTS, tmp_path / "root").settings[0] == "codec.kind=patch-pca"
+
+
+def test_a_config_without_a_way_out_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    sentence = "codec: sd-vae is not on this machine .*; or add patch-pca to the list, which needs no file"
+    with pytest.raises(settings.SettingsError, match=sentence):
+        Networks(WANTED | {"codec": ["sd-vae"]}, WEIGHTS, tmp_path)
+
+
+def test_the_preset_stays_as_it_is_by_default() -> None:
+    assert Networks(MINI, WEIGHTS, ROOT).settings == []
+
+
+def test_small_can_be_planned_without_a_gpu(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
+    output = project.dry_run("--configfile", "workflow/config/small.yaml", "--config", "rivals=none", "-p")
+    assert "codec: sd-vae, taef2 are not on this machine" in output
+    assert "--set frame_size=256 codec.kind=patch-pca codec.path=null stage2.audio=logmel" in output
+    assert "Train SeMo reflow" in output
