@@ -2,7 +2,7 @@
 
 The paper (section 3) trains audio2mesh and audio2pose apart from the diffusion networks, and these in two stages: all
 but the motion modules on single frames, then the motion modules on windows. Here the audio networks learn in the second
-stage, so that there are as many steps as for the other rivals, and all diffusion networks go on in it.
+stage, so that there are as many steps as for the other rivals, and the way up of the denoising U-Net goes on in it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,7 @@ APART = replace(AUGMENT, flip=0.0, colour=0.0)
 APART_STREAM = 8000
 HEARING = 9000  # stream of what the audio networks hear
 HEARD = 42  # frames of a sample of the audio networks: 49 at their rate
-DEVIATIONS = (
-    1.2,
-    2.1,
-    0.7,
-    0.6,
-    0.2,
-    0.1,
-)  # of head motion within a clip, degrees and centimetres: weights of its loss
+DEVIATIONS = (1.2, 2.1, 0.7, 0.6, 0.2, 0.1)  # of head poses within a clip: degrees and centimetres
 
 
 class Pictures(DiffusionStage):
@@ -136,12 +129,12 @@ class Clips(Pictures):
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
-        """Also, on fixed samples: distance of vertices (cm), what another sample's sound adds to it, and of poses."""
+        """Also, on fixed samples: error of vertices in cm and what another sample's sound adds to it, error of poses."""
         drawn = self.heard(4 * BATCH, step_generator(self.seed, 0, HEARING - 1))
         heard = {name: value.to(self.codec.scales.device) for name, value in drawn.items()}
         mesh, pose = self.moved(**heard)
         worse, _ = self.moved(**heard | {"sound": heard["sound"].roll(1, 0)})
-        return super().report() | {"mesh_cm": float(mesh), "mesh_use_cm": float(worse - mesh), "pose": float(pose)}
+        return super().report() | {"mesh_error": float(mesh), "sound_use": float(worse - mesh), "pose": float(pose)}
 
 
 def face_drawings(face: Face) -> Tensor:
