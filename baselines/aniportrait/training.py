@@ -129,7 +129,7 @@ class Clips(Pictures):
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
-        """Also, on fixed samples: error of vertices in cm and what another sample's sound adds to it, error of poses."""
+        """Also, on fixed samples: error of vertices in cm, what another sample's sound adds to it, error of poses."""
         drawn = self.heard(4 * BATCH, step_generator(self.seed, 0, HEARING - 1))
         heard = {name: value.to(self.codec.scales.device) for name, value in drawn.items()}
         mesh, pose = self.moved(**heard)
