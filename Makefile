@@ -1,4 +1,4 @@
-# make reproduce | test | test-syncnet | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
+# make reproduce | test | test-page | test-syncnet | smoke | real | lint | restore | clean-results: each makes .venv first where it is missing.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 8
 WORKERS ?= 2
@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: reproduce smoke real media ablations test test-syncnet lint restore clean-results env
+.PHONY: reproduce smoke real media ablations test test-page test-syncnet lint restore clean-results env
 
 reproduce: $(READY)
 	$(SNAKEMAKE) reproduce_all
@@ -26,6 +26,12 @@ ablations: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests
+
+# The report page in headless Chromium, which is installed where it may be; without it these tests skip and say so.
+test-page: $(READY)
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq\
+	 && apt-get install -y -qq --no-install-recommends chromium; } || true
+	$(BIN)/python -m pytest -rs tests/page
 
 # syncnet-python runs on seeded weights in an environment of its own; ours must give the same.
 SYNCNET := .venv-syncnet

@@ -54,9 +54,11 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
 
 
 @cache
-def mel_filters(bins: int = MEL_BINS, n_fft: int = 512, rate: int = RATE) -> np.ndarray:
-    """Triangular filters of equal area, float64 (n_fft / 2 + 1, bins), from 0 Hz to half the rate (Slaney)."""
-    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(rate / 2), bins + 2))
+def mel_filters(
+    bins: int = MEL_BINS, n_fft: int = 512, rate: int = RATE, low: float = 0.0, high: float = RATE / 2
+) -> np.ndarray:
+    """Triangular filters of equal area, float64 (n_fft / 2 + 1, bins), from `low` to `high` Hz (Slaney)."""
+    edges = _mel_to_hz(np.linspace(_hz_to_mel(low), _hz_to_mel(high), bins + 2))
     frequencies = np.linspace(0, rate / 2, n_fft // 2 + 1)[:, None]
     rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.blocks.animate import Animator, Source
+from baselines.blocks.vid2vid.folded_spade import FoldedSpadeDecoder
+from baselines.blocks.vid2vid.folded_warping import FoldedWarping
 from baselines.liveportrait.config import EYES, LIPS, STITCHING
-from baselines.liveportrait.folded_spade import FoldedSpadeDecoder
-from baselines.liveportrait.folded_warping import FoldedWarping
 from baselines.liveportrait.keypoints import Motion, relative_keypoints
 from baselines.liveportrait.retargeting import retarget, stitch
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from baselines.liveportrait.appearance import AppearanceExtractor
+from baselines.blocks.vid2vid.appearance import AppearanceExtractor
+from baselines.blocks.vid2vid.spade import SpadeDecoder
+from baselines.blocks.vid2vid.warping import DenseMotion, WarpingModule
 from baselines.liveportrait.motion import MotionExtractor
 from baselines.liveportrait.retargeting import KeypointMLP
-from baselines.liveportrait.spade import SpadeDecoder
-from baselines.liveportrait.warping import DenseMotion, WarpingModule
 
 STITCHING, LIPS, EYES = (f"stitching_retargeting/{part}" for part in ("stitching", "lip", "eye"))
 

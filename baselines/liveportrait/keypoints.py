@@ -9,31 +9,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from baselines.blocks.vid2vid.angles import degrees, rotations
 from baselines.liveportrait.motion import ANGLES
 
 DEGREES_PER_BIN, DEGREE_OFFSET = 3.0, -97.5
 
 
-def degrees(logits: Tensor, per_bin: float = DEGREES_PER_BIN, offset: float = DEGREE_OFFSET) -> Tensor:
-    """Bins (B, N) -> expected angle (B,) in degrees."""
-    bins = torch.arange(logits.shape[1], device=logits.device, dtype=logits.dtype)
-    return (logits.softmax(1) * bins).sum(1) * per_bin + offset
-
-
 def rotation(pitch: Tensor, yaw: Tensor, roll: Tensor) -> Tensor:
     """Angles (B,) in degrees -> (Rz(roll) Ry(yaw) Rx(pitch))^T (B, 3, 3), to be multiplied from the right."""
-    x, y, z = (angle / 180 * math.pi for angle in (pitch, yaw, roll))
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-
-    def matrix(*entries: Tensor) -> Tensor:
-        return torch.stack(entries, dim=1).view(-1, 3, 3)
-
-    about_x = matrix(one, zero, zero, zero, x.cos(), -x.sin(), zero, x.sin(), x.cos())
-    about_y = matrix(y.cos(), zero, y.sin(), zero, one, zero, -y.sin(), zero, y.cos())
-    about_z = matrix(z.cos(), -z.sin(), zero, z.sin(), z.cos(), zero, zero, zero, one)
+    about_x, about_y, about_z = rotations(*(angle / 180 * math.pi for angle in (pitch, yaw, roll)))
     return (about_z @ about_y @ about_x).transpose(1, 2)
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from baselines.liveportrait.config import EYES, LIPS, STITCHING
 from baselines.liveportrait.keypoints import Motion
+from baselines.training.keypoints3d import DEPTH, keypoint_prior
 from baselines.training.perceptual import Maps
 from baselines.training.stage import PairBatch, PairStage, optimiser
 from baselines.training.transform import point_equivariance
@@ -24,8 +25,6 @@ from semo.train.data import FrameBank
 EQUIVARIANCE = 20.0
 PRIOR = 10.0
 DEFORMATION = 5.0
-NEAREST = 0.1  # squared distance below which two keypoints repel each other
-DEPTH = 0.33  # mean depth of the keypoints
 
 
 class Training(PairStage):
@@ -71,10 +70,3 @@ class Training(PairStage):
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         return self.render(source, self.motion(source), self.motion(driving))
-
-
-def keypoint_prior(points: Tensor) -> Tensor:
-    """Keypoints (B, K, 3) spread out, at a mean depth: hinge on squared distances of pairs, distance of the depth."""
-    distance = (points[:, :, None] - points[:, None]).square().sum(-1)  # (B, K, K)
-    crowded = (NEAREST - distance).clamp(min=0).sum((1, 2)) - NEAREST * points.shape[1]  # but each to itself
-    return (crowded + (points[..., 2].mean(1) - DEPTH).abs()).mean()

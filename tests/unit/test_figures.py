@@ -20,6 +20,7 @@ from semo.report import figures
 from semo.report.__main__ import ROOT, main
 from semo.report.definitions import ReportError
 from semo.report.figures._style import Sheet, difference, fit
+from semo.report.figures.probe import Frames, parameters
 from semo.report.figures.talking import loudness
 from semo.report.tables import load_inputs
 from tests.unit.fake_clips import prepared, video
@@ -33,7 +34,12 @@ class FakePipeline:
 
     motion_generator = object()
 
-    def reconstruct(self, source, driving, steps, seed, mask_ratio):
+    def encode_motion(self, frames):
+        import torch
+
+        return torch.from_numpy(frames.reshape(len(frames), 1, -1)[..., :48].astype(np.float32))
+
+    def reconstruct(self, source, driving, steps, seed=0, mask_ratio=0.0):
         for frame in driving:
             yield (frame * (1 - 0.3 * mask_ratio)).astype(np.uint8)
 
@@ -68,7 +74,31 @@ def run(made_once, tmp_path, monkeypatch):
     shutil.copytree(made_once, tmp_path / "results")
     monkeypatch.setattr("semo.report.figures.mask_ratio.load_model", lambda inputs, method: FakePipeline())
     monkeypatch.setattr("semo.report.figures.talking.load_model", lambda inputs, method: FakePipeline())
+    monkeypatch.setattr("semo.report.figures.probe.load_model", lambda inputs, method: FakePipeline())
+    monkeypatch.setattr("semo.report.figures.probe._clip_sets", lambda inputs: [])
+    monkeypatch.setattr("semo.report.figures.probe._frames", _probed_frames)
+    monkeypatch.setattr("semo.report.figures.architecture.load_model", lambda inputs, method: _shapes())
+    models = {"after stage2": FakePipeline(), "after reflow": FakePipeline()}
+    monkeypatch.setattr("semo.report.figures.sampler_steps._models", lambda inputs: models)
     return _inputs(tmp_path)
+
+
+def _shapes() -> SimpleNamespace:
+    """A model as the diagram reads it."""
+    encoder = SimpleNamespace(motion_tokens=1, motion_dim=512, channels=4, size=32, patch=2, depth=12, width=768)
+    generator = SimpleNamespace(previous=8, window=16, audio_dim=384, depth=12, width=768)
+    networks = {"motion_encoder": encoder, "decoder": encoder, "motion_generator": generator}
+    made = {name: SimpleNamespace(config=config) for name, config in networks.items()}
+    return SimpleNamespace(**made, frame_size=256, config=SimpleNamespace(audio="whisper"))
+
+
+def _probed_frames(sets, split) -> Frames:
+    """Three people, two clips each, with motion that their pixels show."""
+    rng = np.random.default_rng(0)
+    motion = rng.uniform(0, 1, (60, len(parameters())))
+    frames = np.zeros((60, 16, 16, 3), np.uint8)
+    frames[:, 0, : motion.shape[1], 0] = (255 * motion).astype(np.uint8)
+    return Frames(frames, motion, np.arange(60) // 10, np.repeat(["a", "b", "c"], 20).tolist())
 
 
 def _inputs(tmp_path: Path):

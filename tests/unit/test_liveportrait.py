@@ -19,18 +19,19 @@ from torch import Tensor, nn
 
 from baselines.blocks.animate import animate
 from baselines.blocks.fft_conv import FFTConv3d
+from baselines.blocks.vid2vid.angles import degrees
+from baselines.blocks.vid2vid.folded_spade import EnlargedConv, FoldedSpadeDecoder, normalised
+from baselines.blocks.vid2vid.folded_warping import EnlargedConv3d, FoldedWarping
+from baselines.blocks.vid2vid.spade import SpadeDecoder
+from baselines.blocks.vid2vid.translations import candidates
 from baselines.blocks.winograd import WinogradConv
 from baselines.blocks.winograd3d import WinogradConv3d
 from baselines.checkpoints import save_modules
 from baselines.liveportrait import method as method_module
 from baselines.liveportrait.animate import LivePortraitAnimator
 from baselines.liveportrait.config import EYES, LIPS, SIZES, STITCHING, Config, build
-from baselines.liveportrait.folded_spade import EnlargedConv, FoldedSpadeDecoder, normalised
-from baselines.liveportrait.folded_warping import EnlargedConv3d, FoldedWarping
-from baselines.liveportrait.keypoints import Motion, degrees, relative_keypoints, rotation
+from baselines.liveportrait.keypoints import DEGREE_OFFSET, DEGREES_PER_BIN, Motion, relative_keypoints, rotation
 from baselines.liveportrait.retargeting import stitch
-from baselines.liveportrait.spade import SpadeDecoder
-from baselines.liveportrait.translations import candidates
 from baselines.method import ClipContext, ClipFailure, MethodUnavailable, make_method
 from semo import registry
 from tests.parity import fill
@@ -144,7 +145,7 @@ def test_modes_honour_their_parameters() -> None:
 def test_bins_are_three_degrees() -> None:
     logits = torch.full((2, 66), -1e4)
     logits[0, 32] = logits[0, 33] = logits[1, 0] = 1e4
-    assert degrees(logits).tolist() == [0.0, -97.5]
+    assert degrees(logits, DEGREES_PER_BIN, DEGREE_OFFSET).tolist() == [0.0, -97.5]
 
 
 @settings(max_examples=20, deadline=None)

@@ -35,6 +35,7 @@ STUBBED = (
     "semo/generate.py",
     "semo/evaluate.py",
     "semo/report/__main__.py",
+    "semo/report/page/__main__.py",
     "baselines/training/__main__.py",
 )
 
@@ -125,6 +126,7 @@ def make_project(path: Path) -> Project:
         "train/__init__.py",
         "features/train/__init__.py",
         "report/__init__.py",
+        "report/page/__init__.py",
         "report/figures/__init__.py",
         "report/figures/curves.py",
         "metrics/psnr.py",

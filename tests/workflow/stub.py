@@ -32,6 +32,7 @@ else:
         "generate": {out / "run.json": "{}"},
         "evaluate": {out: f"clip\tpsnr\na\t{LIMIT}\n", out.with_suffix(".json"): "{}"},
         "report": {out: f"{arguments[0]} {LIMIT}\n"},
+        "page": {out: f"page {LIMIT}\n", out.with_name("page") / "data.js": f"{LIMIT}\n"},
     }[name]
     if arguments[0] == "table":
         written |= {out.with_suffix(suffix): "" for suffix in (".csv", ".tex")}

@@ -55,6 +55,8 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "figure": 1,
         "page": 1,
         "audit": 1,
+        "rule_graph": 1,
+        "report_page": 1,
         "reproduce_all": 1,
     }
     assert f"Train SeMo stage1, {BUDGETS['stage1_steps']} steps" in output

@@ -17,7 +17,7 @@ PEOPLE = {"train": 6, "seen": 1, "test": 2}  # kept of each subset
 def real_project(path: Path) -> Project:
     """The project as it is, without its data."""
     path.mkdir(parents=True)
-    ignore = shutil.ignore_patterns("__pycache__", "figures", "tables.md", "speed.md")
+    ignore = shutil.ignore_patterns("__pycache__", "figures", "tables.md", "speed.md", "index.html", "page")
     for name in (*COPIED, "semo"):
         source = ROOT / name
         if source.is_dir():
@@ -81,6 +81,9 @@ def test_smoke_makes_every_table_and_figure(smoke: Project) -> None:
     figures = {path.stem for path in (smoke.path / "results/smoke/reports/figures").glob("*.png")}
     assert figures == {path.stem for path in (ROOT / "semo/report/figures").glob("[a-z]*.py")}
     assert json.loads((smoke.path / "results/smoke/tables/summary.json").read_text())
+    report = (smoke.path / "results/smoke/reports/index.html").read_text()
+    assert report.count("<article") == len(made) and 'class="rules"' in report
+    assert list((smoke.path / "results/smoke/reports/page/videos").glob("talk-*.mp4"))
     assert not (smoke.path / "reports/tables.md").exists()
 
 

@@ -117,6 +117,53 @@ rule audit:
         "python -m semo.report audit --out {output} > {log} 2>&1"
 
 
+# Asks Snakemake itself, with this run's config; a run does not fail for want of the picture.
+rule rule_graph:
+    output:
+        "<results>/rulegraph.dot",
+    log:
+        "<logs>/report/rulegraph.log",
+    params:
+        config=json.dumps(config, sort_keys=True),
+        source=source("Snakefile", "workflow/rules", "workflow/plan"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Graph of the rules"
+    shell:
+        "printf '%s' {params.config:q} > {output}.json"
+        " && snakemake reproduce_all --rulegraph dot --forceall --cores 1 --configfile {output}.json > {output} 2> {log}"
+        " || true; rm -f {output}.json"
+
+
+rule report_page:
+    input:
+        config="<results>/config.json",
+        rules="<results>/rulegraph.dot",
+        audit="<reports>/audit.md",
+        definitions=tables("reports/tables/{table}.yaml"),
+        paper=paper_tables,
+        metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),
+        figures=figures("<reports>/figures/{figure}.png"),
+    output:
+        page="<reports>/index.html",
+        folder=directory("<reports>/page"),
+    log:
+        "<logs>/report/index.log",
+    params:
+        results=subpath(input.config, parent=True),
+        source=source("semo.report.page", "semo/report/page"),
+    resources:
+        mem_mb=1500,
+    conda:
+        "../../environment.yml"
+    message:
+        "Write {output.page}"
+    shell:
+        "python -m semo.report.page --results {params.results} --config {input.config} --rules {input.rules}"
+        " --out {output.page} > {log} 2>&1"
+
+
 rule release_ablations:
     input:
         config="<results>/grid.json",

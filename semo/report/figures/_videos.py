@@ -50,13 +50,17 @@ class Videos:
             raise MissingInput(f"{method}: {record['reason']}")
         return record
 
-    def made(self, method: str, item: Item) -> np.ndarray:
-        """uint8 (T, H, W, 3); raises MissingInput."""
+    def path(self, method: str, item: Item) -> Path:
+        """The file of one video; raises MissingInput."""
         self.record(method)
         path = self._folder(method) / f"{item.id}.mkv"
         if not path.is_file():
             raise MissingInput(f"{method} failed on {item.id}")
-        return read_frames(path)
+        return path
+
+    def made(self, method: str, item: Item) -> np.ndarray:
+        """uint8 (T, H, W, 3); raises MissingInput."""
+        return read_frames(self.path(method, item))
 
     def frame(self, method: str, item: Item, index: int) -> np.ndarray | str:
         """One frame, or the reason for none."""

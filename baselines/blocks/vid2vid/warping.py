@@ -1,4 +1,4 @@
-"""LivePortrait's warping module W: keypoints become a 3-D flow that warps the source volume (as in face-vid2vid)."""
+"""The warping module: keypoints become a 3-D flow that warps the source volume (face-vid2vid, section 3.2)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.blocks.grids import Sampling
-from baselines.liveportrait.appearance import ConvBlock2d
-from baselines.liveportrait.hourglass3d import Hourglass3d
-from baselines.liveportrait.translations import candidates, line
+from baselines.blocks.vid2vid.appearance import ConvBlock2d
+from baselines.blocks.vid2vid.hourglass3d import Hourglass3d
+from baselines.blocks.vid2vid.translations import candidates, line
 
 PUBLISHED = Sampling(grid_sample=False, interpolate=False)
 

@@ -1,4 +1,4 @@
-"""LivePortrait's appearance extractor F: a frame becomes a volume of features (paper section 3.1)."""
+"""The appearance extractor: a frame becomes a volume of features (face-vid2vid, section 3.1)."""
 
 from __future__ import annotations
 

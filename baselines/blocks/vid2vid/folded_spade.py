@@ -1,4 +1,4 @@
-"""LivePortrait's decoder for inference alone: equal to the plain one up to rounding, with under half the products.
+"""The SPADE decoder for inference alone: equal to the plain one up to rounding, with under half the products.
 
     spectral norm is divided out of the weights once;
     gains and offsets of a SPADE norm are one convolution, Winograd's where it has many channels;
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.blocks.vid2vid.spade import Spade, SpadeBlock, SpadeDecoder
 from baselines.blocks.winograd import WinogradConv
-from baselines.liveportrait.spade import Spade, SpadeBlock, SpadeDecoder
 
 WINOGRAD_PRODUCTS = 128 * 128  # input times output channels from which the transforms are worth it
 
@@ -141,8 +141,8 @@ class FoldedSpadeDecoder(nn.Module):
         ups = [decoder.get_submodule(f"up_{level}") for level in range(decoder.ups)]
         self.blocks = nn.ModuleList(FoldedBlock(block, 1) for block in blocks)
         self.blocks.extend(FoldedBlock(block, 2 << level, enlarge=True) for level, block in enumerate(ups))
-        image, shuffle = decoder.conv_img
-        self.image, self.upscale = frozen(image.weight, image.bias), shuffle.upscale_factor
+        image = decoder.conv_img[0] if decoder.upscale > 1 else decoder.conv_img
+        self.image, self.upscale = frozen(image.weight, image.bias), decoder.upscale
         self.eval().requires_grad_(False)
 
     def forward(self, guide: Tensor) -> Tensor:

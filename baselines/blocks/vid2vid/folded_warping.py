@@ -1,4 +1,4 @@
-"""LivePortrait's warping module for inference alone: equal to the plain one up to rounding, in half the time.
+"""The warping module for inference alone: equal to the plain one up to rounding, in half the time.
 
     batch norms are folded into the convolutions before them;
     doubling and 3 x 3 x 3 convolution are one transposed convolution: 12 instead of 27 products;
@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from baselines.blocks.fast import BlockwiseConv, best_step
 from baselines.blocks.fft_conv import TILE, FFTConv3d
+from baselines.blocks.vid2vid.hourglass3d import Hourglass3d
+from baselines.blocks.vid2vid.translations import candidates
+from baselines.blocks.vid2vid.warping import DenseMotion, Warped, WarpingModule, mixed, sample
 from baselines.blocks.winograd import OUT, WinogradConv
 from baselines.blocks.winograd3d import WinogradConv3d
-from baselines.liveportrait.hourglass3d import Hourglass3d
-from baselines.liveportrait.translations import candidates
-from baselines.liveportrait.warping import DenseMotion, Warped, WarpingModule, mixed, sample
 
 LARGE = 32  # side in pixels from which the fewer products outweigh the transforms
 

@@ -1,4 +1,4 @@
-"""LivePortrait's decoder G: SPADE blocks (Park et al., CVPR 2019) paint the warped features."""
+"""The decoder: SPADE blocks (Park et al., CVPR 2019) paint the warped features."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class SpadeDecoder(nn.Module):
             self.add_module(f"G_middle_{block}", SpadeBlock(width, width, guide, hidden))
         for level, (inputs, outputs) in enumerate(pairwise((width, *ups))):
             self.add_module(f"up_{level}", SpadeBlock(inputs, outputs, guide, hidden))
-        self.conv_img = nn.Sequential(nn.Conv2d(ups[-1], 3 * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
+        image = nn.Conv2d(ups[-1], 3 * upscale**2, 3, padding=1)
+        self.upscale = upscale
+        self.conv_img = nn.Sequential(image, nn.PixelShuffle(upscale)) if upscale > 1 else image
 
     def forward(self, guide: Tensor) -> Tensor:
         x = self.fc(guide)

@@ -1,0 +1,561 @@
+"""SadTalker: mel, blinks, crops, keypoints, fast renderer, sound of any length, official files, training, contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from baselines.checkpoints import save_modules
+from baselines.inputs.face import Face
+from baselines.method import ClipContext, ClipFailure, MethodUnavailable, make_method
+from baselines.sadtalker import method as method_module
+from baselines.sadtalker.audio2pose import Audio2Pose
+from baselines.sadtalker.blinks import blinks
+from baselines.sadtalker.config import SIZES, Config, build
+from baselines.sadtalker.crop import PIXELS_PER_UNIT, STANDARD, Square, aligned, face_square, five_points
+from baselines.sadtalker.face_recon import SIZES as RECON_SIZES
+from baselines.sadtalker.face_recon import motion_part
+from baselines.sadtalker.generate import Talker, Wishes, smoothed
+from baselines.sadtalker.keypoints import place
+from baselines.sadtalker.mapping import windows
+from baselines.sadtalker.mel import mel_patches, mel_spectrogram
+from baselines.sadtalker.renderer import FastRenderer
+from baselines.sadtalker.training import STAGES, Renderer, Sound
+from baselines.training.talk import TalkBank
+from semo import registry
+from semo.train.data import FrameBank
+from tests.parity import fill
+from tests.parity.check import FIXTURES, fill_modules, make_inputs, read
+from tests.parity.modes.sadtalker import MODES
+
+RATE = 16000
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def networks(config: Config = SIZES["mini"], dtype: torch.dtype = torch.float32) -> dict[str, nn.Module]:
+    """Untrained networks whose norms are not the identity and whose keypoints lie within the picture."""
+    torch.manual_seed(0)
+    modules = build(config)
+    with torch.no_grad():
+        for module in modules.values():
+            for name, value in [*module.named_parameters(), *module.named_buffers()]:
+                if name.endswith("running_var"):
+                    value.uniform_(0.5, 1.5)
+                elif value.dtype.is_floating_point and not name.endswith(("weight_u", "weight_v", "down.weight")):
+                    value.add_(0.05 * torch.randn_like(value))
+    return {name: module.eval().to(dtype) for name, module in modules.items()}
+
+
+def face(frames: int = 1, seed: int = 0) -> Face:
+    """A face that looks around, 68 points in frames of 64 px."""
+    draw = np.random.default_rng(seed)
+    mesh = draw.uniform(16, 48, (1, 68, 3)) + np.sin(np.arange(frames) / 5)[:, None, None]
+    expression = np.abs(np.sin(np.arange(frames)[:, None] / 3 + draw.uniform(0, 6, (1, 25))))
+    pose = 5 * np.sin(np.arange(frames)[:, None] / 7 + draw.uniform(0, 6, (1, 3)))
+    return Face("annotated", (64, 64), *(x.astype(np.float32) for x in (mesh, pose, expression)))
+
+
+def speech(seconds: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
+
+
+def portrait(size: tuple[int, int] = (64, 64)) -> np.ndarray:
+    y, x = np.mgrid[: size[0], : size[1]] / 64
+    return np.stack([127 + 120 * np.sin(5 * x + 3 * y + p) for p in (0, 2, 4)], axis=-1).astype(np.uint8)
+
+
+# ------------------------------------------------------------------ sound
+LIBROSA = {  # column -> every 8th bin from the 3rd: librosa 0.11 on `chirp`, settings as in the module's docstring
+    0: [0.6790, -0.9395, -1.5431, -1.2579, -1.6042, -1.0529, -0.8684, -0.4255, -0.5830, -0.1900],
+    5: [-1.8115, 1.4174, -1.1596, -1.0925, -0.7057, -0.8474, -0.7455, -0.3964, -0.1668, -0.2708],
+    17: [-2.5142, -1.4135, -1.8820, 2.1336, -1.3045, -0.5358, -0.6398, -0.8473, -0.1957, -0.1594],
+    24: [-4.0] * 10,
+    32: [-0.7817, -0.5605, -0.5749, -0.2994, 0.0365, 0.8138, -0.2492, -0.5498, -0.6071, -0.1122],
+}
+
+
+def chirp() -> np.ndarray:
+    t = np.arange(6400) / RATE
+    noise = np.random.default_rng(0).standard_normal(6400)
+    sound = (0.3 * np.sin(2 * np.pi * (200 + 2000 * t) * t) + 0.02 * noise).astype(np.float32)
+    sound[4000:5200] = 0
+    return sound
+
+
+def test_mel_is_that_of_librosa() -> None:
+    made = mel_spectrogram(chirp())
+    assert made.shape == (33, 80) and made.dtype == np.float32
+    for column, expected in LIBROSA.items():
+        np.testing.assert_allclose(made[column, 3::8], expected, atol=1e-4)
+
+
+def test_mel_does_not_depend_on_how_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = mel_spectrogram(chirp())
+    monkeypatch.setattr("baselines.sadtalker.mel.BLOCK", 7)
+    np.testing.assert_allclose(mel_spectrogram(chirp()), whole, atol=1e-6)
+    assert (mel_spectrogram(np.zeros(3200, np.float32)) == -4).all()
+    assert mel_spectrogram(np.zeros(0, np.float32)).shape == (1, 80)
+
+
+def test_patches_follow_the_frames() -> None:
+    sound = speech(2.0)
+    mel, patches = mel_spectrogram(sound), mel_patches(sound, 50)
+    assert patches.shape == (1, 50, 1, 80, 16)
+    first = {0: -6, 1: -3, 2: 0, 3: 3, 7: 16, 12: 32, 47: 144, 49: 150}  # int(80 (i - 2) / 25)
+    for frame, start in first.items():
+        columns = np.clip(np.arange(start, start + 16), 0, len(mel) - 1)
+        np.testing.assert_array_equal(patches[:, frame : frame + 1][0, 0, 0], mel[columns].T)
+    torch.testing.assert_close(patches[:, 10:20], patches[:, :][:, 10:20])
+    assert patches[:, 60:].shape == (1, 0, 1, 80, 16)
+
+
+@given(st.integers(1, 400), st.integers(0, 2**31 - 1))
+def test_blinks_are_seeded_and_apart(frames: int, seed: int) -> None:
+    made = blinks(frames, seed)
+    assert made.shape == (frames, 1) and made.dtype == np.float32
+    np.testing.assert_array_equal(made, blinks(frames, seed))
+    peaks = np.flatnonzero(made[:, 0] == 1)
+    assert (np.diff(peaks) >= 15).all() and (frames > 20 or not len(peaks)) and (frames < 200 or len(peaks))
+
+
+# ------------------------------------------------------------------ coefficients of any length
+def test_expression_in_chunks_is_that_of_all_frames() -> None:
+    network = networks(dtype=torch.float64)["audio2exp"]
+    mel, closure = torch.randn(2, 23, 1, 80, 16).double(), torch.rand(2, 23, 1).double()
+    reference = torch.randn(2, 1, 64).double()
+    whole = network(mel, reference, closure)
+    for chunk in (1, 10, 50):
+        torch.testing.assert_close(network.in_chunks(mel, reference, closure, chunk), whole)
+
+
+@pytest.fixture(scope="module")
+def pose_network() -> Audio2Pose:
+    """With sequences as long as the published ones."""
+    return networks(replace(SIZES["mini"], pose_frames=32), torch.float64)["audio2pose"]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("frames", (1, 2, 10, 33, 34, 65, 80))
+def test_pose_of_any_length(pose_network: Audio2Pose, frames: int) -> None:
+    """Every chunk is the decoder's on 32 frames; the rest comes from the last 32, or from repeated sound."""
+    generator = torch.Generator().manual_seed(frames)
+    mel = torch.randn(1, frames, 1, 80, 16, generator=generator).double()
+    z = torch.randn(3, 1, pose_network.latent, generator=generator).double()
+    pose, style = torch.randn(1, 6, generator=generator).double(), 5
+    made = pose_network(pose, mel, z, style)
+    assert made.shape == (1, frames, 6) and not made[:, 0].any()
+
+    def chunk(i: int, sound: Tensor) -> Tensor:
+        return pose_network.netG.decoder(z[i], torch.tensor([style]), pose, pose_network.embed(sound))
+
+    full, rest = divmod(frames - 1, 32)
+    expected = [torch.zeros(1, 1, 6).double()] + [chunk(i, mel[:, 1 + 32 * i : 33 + 32 * i]) for i in range(full)]
+    if rest:
+        last = mel[:, 1:][:, -32:]
+        padded = torch.cat([last[:, :1].expand(-1, 32 - last.shape[1], -1, -1, -1), last], dim=1)
+        expected.append(chunk(full, padded)[:, -rest:])
+    torch.testing.assert_close(made, torch.cat(expected, dim=1))
+
+
+def test_pose_refuses_what_it_has_not(pose_network: Audio2Pose) -> None:
+    mel, z = torch.zeros(1, 40, 1, 80, 16).double(), torch.zeros(1, 1, pose_network.latent).double()
+    with pytest.raises(ValueError, match="pose style 46 is unknown"):
+        pose_network(torch.zeros(1, 6).double(), mel, z, 46)
+    with pytest.raises(ValueError, match="40 frames take 2 latents, not 1"):
+        pose_network(torch.zeros(1, 6).double(), mel, z)
+
+
+def test_windows_repeat_the_ends() -> None:
+    made = windows(torch.arange(20.0)[:, None], torch.tensor([0, 10, 19]))
+    assert made.shape == (3, 1, 27)
+    assert made[0, 0].tolist() == [0] * 13 + list(range(14))
+    assert made[1, 0].tolist() == [0] * 3 + list(range(20)) + [19] * 4
+    assert made[2, 0].tolist() == list(range(6, 20)) + [19] * 13
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40))
+def test_smoothing_keeps_parabolas(frames: int) -> None:
+    t = torch.arange(frames, dtype=torch.float64)[:, None]
+    poses = 1 + 0.3 * t - 0.02 * t**2 * torch.arange(6)
+    torch.testing.assert_close(smoothed(poses), poses)
+
+
+# ------------------------------------------------------------------ pictures of the face
+def test_a_mean_face_is_aligned_to_its_place() -> None:
+    """The mean face, 80 px per unit, around (150, 140): the square's centre is there, its side 224 / 102 units."""
+    points = STANDARD[:, :2] * (80, -80) + (150, 140)
+    picture = np.zeros((300, 320, 3), np.uint8)
+    picture[130:151, 140:161] = 255
+    made = aligned(picture, points)
+    assert made.shape == (224, 224, 3)
+    rows, columns = np.nonzero(made[..., 0] > 127)
+    scale = PIXELS_PER_UNIT / 80
+    assert abs(rows.mean() - 111.5) < 1.5 and abs(columns.mean() - 111.5) < 1.5
+    assert abs(np.ptp(rows) + 1 - 21 * scale) < 2
+    assert aligned(picture[:, 100:], points - (100, 0)).shape == (224, 224, 3)  # reaches beyond the picture
+
+
+def test_the_faces_square_holds_the_face_and_pastes_back() -> None:
+    points = STANDARD[:, :2] * (100, -100) + (120, 110)
+    square = face_square(points)
+    assert square.x < points[:, 0].min() and square.x + square.side > points[:, 0].max()
+    assert 3 < square.side / (points[1, 0] - points[0, 0]) < 5  # of the distance of the eyes
+    picture = portrait((200, 260))
+    back = square.paste(picture, square.cut(picture, square.side))
+    np.testing.assert_array_equal(back, picture)
+    white = Square(-10, 150, 80).paste(picture, np.full((64, 64, 3), 255, np.uint8))
+    assert (white[185, 20] == 255).all()
+    assert (white[:150] == picture[:150]).all() and (white[:, 70:] == picture[:, 70:]).all()
+
+
+def test_both_kinds_of_mesh_give_five_points() -> None:
+    for count, points in ((68, (36, 39, 42, 45, 30, 48, 54)), (468, (33, 133, 362, 263, 1, 61, 291))):
+        mesh = np.zeros((1, count, 3), np.float32)
+        mesh[0, list(points), 0] = (1, 3, 5, 7, 9, 11, 13)
+        kind = Face("detected", (64, 64), mesh, np.zeros((1, 3)), np.zeros((1, 10)))
+        assert five_points(kind)[:, 0].tolist() == [2, 6, 9, 11, 13]
+
+
+def test_the_motion_part_of_coefficients() -> None:
+    numbered = torch.cat([torch.full((1, size), float(i)) for i, size in enumerate(RECON_SIZES)], dim=1)
+    assert numbered.shape == (1, 257)
+    assert motion_part(numbered)[0].tolist() == [1.0] * 64 + [3.0] * 3 + [5.0] * 2 + [6.0]
+
+
+# ------------------------------------------------------------------ keypoints and renderer
+def still_motion(batch: int = 1, degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> dict[str, Tensor]:
+    """Mapping outputs with certain pitch, yaw, roll, each a multiple of 3 degrees, no shift and no expression."""
+    motion = {"t": torch.zeros(batch, 3).double(), "exp": torch.zeros(batch, 15).double()}
+    for name, angle in zip(("pitch", "yaw", "roll"), degrees, strict=True):
+        motion[name] = torch.full((batch, 66), -1e4).double()
+        motion[name][:, round((angle + 99) / 3)] = 1e4
+    return motion
+
+
+def test_keypoints_turn_shift_and_deform() -> None:
+    points = torch.rand(1, 5, 3, dtype=torch.float64)
+    torch.testing.assert_close(place(points, still_motion()), points)
+    angle = 90 / 180 * 3.14
+    turned = place(points, still_motion(), replaced={"yaw": 90.0})  # M = R_y, a point p goes to M p
+    x, y, z = points.unbind(-1)
+    expected = torch.stack([x * np.cos(angle) + z * np.sin(angle), y, z * np.cos(angle) - x * np.sin(angle)], dim=-1)
+    torch.testing.assert_close(turned, expected)
+    torch.testing.assert_close(turned, place(points, still_motion(degrees=(0, 90, 0))))
+    moved = still_motion()
+    moved["t"] += torch.tensor([5.0, 0.25, 5.0])
+    moved["exp"] += 0.5
+    torch.testing.assert_close(place(points, moved), points + torch.tensor([0.5, 0.75, 0.5]).double())
+
+
+@torch.inference_mode()
+def test_modes_honour_their_parameters() -> None:
+    """What the recorded sidecar does not ask for: another style, fewer frames, replaced angles, the other sampling."""
+    modules, corners = networks(replace(SIZES["mini"], pose_frames=32)), {"grid_sample": None, "interpolate": None}
+
+    def run(mode: str, uses: dict[str, Any], params: dict[str, Any], **inputs: Tensor) -> dict[str, Tensor]:
+        return MODES[mode](modules, inputs, uses, params, corners)
+
+    mel, z, reference = torch.randn(1, 40, 1, 80, 16), torch.randn(2, 1, 16), torch.randn(1, 1, 70)
+    params = {"style_class": 3, "num_frames": 40, "seq_len": 32}
+    poses = run("audio2pose", {}, params, coeff_ref=reference, mel=mel, z=z)
+    torch.testing.assert_close(poses["pose_pred"] - poses["pose_motion_pred"], reference[..., -6:].expand(1, 40, 6))
+    other = run("audio2pose", {}, params | {"style_class": 4}, coeff_ref=reference, mel=mel, z=z)
+    assert not torch.allclose(other["pose_pred"], poses["pose_pred"])
+    short = run("audio2pose", {}, params | {"num_frames": 7}, coeff_ref=reference, mel=mel, z=z)
+    assert short["pose_pred"].shape == (1, 7, 6)
+    bins = {"bins": 66, "degrees_per_bin": 3.0, "degree_offset": -99.0, "pi": 3.14}
+    bins |= {"yaw_in": None, "pitch_in": None, "roll_in": None}
+    uses = {"canonical": run("canonical", {}, {}, image=torch.rand(1, 3, 64, 64))}
+    uses["mapping"] = run("mapping", {}, {}, coeff=torch.randn(1, 70, 27))
+    source, yawed, exact = (
+        run("transform", uses, bins | change) for change in ({}, {"yaw_in": 20.0}, {"pi": 3.14159265})
+    )
+    assert not torch.allclose(source["value"], yawed["value"]) and not torch.equal(source["value"], exact["value"])
+    with pytest.raises(ValueError, match="counts 67 bins"):
+        run("transform", uses, bins | {"bins": 67})
+    made = []
+    for corners["grid_sample"] in (False, True):
+        made.append(run("render", {"kp_source": source, "kp_driving": yawed}, {}, source=torch.rand(1, 3, 64, 64)))
+    assert not torch.allclose(made[0]["image"], made[1]["image"])
+
+
+def test_fast_renderer_equals_the_original() -> None:
+    """Within the tolerance recorded for the plain networks."""
+    golden = read(FIXTURES / "sadtalker.json")
+    meta: dict[str, Any] = golden.meta
+    meta["modules"] = {"generator": meta["modules"]["generator"]}
+    modules = golden.modes.build(meta)
+    assert fill_modules(modules, meta) == []
+    inputs, generator = make_inputs(meta, []), modules["generator"]
+    kp_source, kp_driving = (
+        torch.from_numpy(golden.arrays[name]).view(1, 15, 3) for name in ("kp.source", "kp.target0")
+    )
+    with torch.inference_mode():
+        made = FastRenderer(generator, 256)(generator.volume(inputs["source"]), kp_source, kp_driving)
+    outputs = {
+        "image": made.image,
+        "mask": made.warped.mask,
+        "deformation": made.warped.deformation,
+        "occlusion_map": made.warped.occlusion,
+    }
+    outputs = {f"render.target0.{name}": value for name, value in outputs.items()}
+    assert [row for row in fill.compare(outputs, golden.arrays, meta, only=list(outputs)) if not row["ok"]] == []
+
+
+@torch.inference_mode()
+def test_fast_renderer_is_the_renderer_for_any_batch() -> None:
+    modules = networks(dtype=torch.float64)
+    generator = modules["generator"]
+    volume = generator.volume(torch.rand(1, 3, 64, 64, dtype=torch.float64))
+    source, driving = torch.rand(4, 8, 3, dtype=torch.float64).split((1, 3))
+    fast = FastRenderer(generator, 64)
+    made = fast(volume, source, driving).image
+    torch.testing.assert_close(made, generator(volume, source, driving).image, rtol=0, atol=1e-8)
+    alone = [fast(volume, source, one).image for one in driving.split(1)]
+    torch.testing.assert_close(made, torch.cat(alone), rtol=0, atol=1e-10)
+    assert 0 <= made.min() and made.max() <= 1
+
+
+# ------------------------------------------------------------------ generation
+def talker(fast: bool = True) -> Talker:
+    return Talker(networks(), SIZES["mini"], fast)
+
+
+SOURCE = torch.from_numpy(face().coefficients())
+
+
+def test_coefficients_depend_on_the_seed_and_the_wishes_alone() -> None:
+    player, sound = talker(), speech(2)
+    made = player.coefficients(SOURCE, sound, 50, 7)
+    assert made.shape == (50, 70)
+    assert torch.equal(made, talker().coefficients(SOURCE, sound, 50, 7))
+    other = player.coefficients(SOURCE, sound, 50, 8)
+    assert not torch.equal(other[:, 64:], made[:, 64:]) and not torch.equal(other[:, :64], made[:, :64])
+    still = player.coefficients(SOURCE, sound, 50, 7, Wishes(still=True))
+    assert torch.equal(still[:, 64:], SOURCE[:, 64:].expand(50, 6)) and torch.equal(still[:, :64], made[:, :64])
+    doubled = player.coefficients(SOURCE, sound, 50, 7, Wishes(expression_scale=2.0))
+    torch.testing.assert_close(doubled[:, :64], 2 * made[:, :64])
+    styled = player.coefficients(SOURCE, sound, 50, 7, Wishes(pose_style=45))
+    assert not torch.allclose(styled[:, 64:], made[:, 64:])
+
+
+def test_frames_do_not_depend_on_the_batch() -> None:
+    player = talker()
+    made = player.coefficients(SOURCE, speech(0.5), 12, 0)
+    together = np.stack(list(player.frames(portrait(), SOURCE, made)))
+    player.batch = 5
+    apart = np.stack(list(player.frames(portrait(), SOURCE, made)))
+    plain = np.stack(list(talker(fast=False).frames(portrait(), SOURCE, made)))
+    for other in (apart, plain):  # rounding of float32 moves a value across the middle of two levels at most
+        assert np.abs(together.astype(int) - other).max() <= 1
+
+
+# ------------------------------------------------------------------ the contract
+def mini_folder(folder: Path, **record: Any) -> Path:
+    save_modules(networks(), folder / "model.safetensors")
+    content = {"method": "sadtalker", "size": "mini", "training": {"steps": 3, "stages": ["renderer", "sound"]}}
+    (folder / "config.json").write_text(json.dumps(content | record))
+    return folder
+
+
+def context(seed: int = 0, **options: Any) -> ClipContext:
+    return ClipContext("clip", seed, options=options, annotations={"face": face})
+
+
+@pytest.fixture(scope="module")
+def method(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    made = make_method("sadtalker")
+    made.load(mini_folder(tmp_path_factory.mktemp("mini")), "mini", "cpu")
+    return made
+
+
+def test_mini_talks(method: Any) -> None:
+    assert method.tasks == ("talk",) and method.needs_face and method.kind == "scratch" and method.labels
+    source = portrait((48, 80))
+    made = np.stack(list(method.talk(source, speech(1), 25, context())))
+    assert made.shape == (25, 48, 80, 3) and made.dtype == np.uint8
+    np.testing.assert_array_equal(made, np.stack(list(method.talk(source, speech(1), 25, context()))))
+    assert (made != np.stack(list(method.talk(source, speech(1), 25, context(1))))).any()
+    pasted = np.stack(list(method.talk(portrait((200, 200)), speech(0.2), 5, context(preprocess="crop"))))
+    assert pasted.shape == (5, 200, 200, 3) and (pasted[:, -1, -1] == portrait((200, 200))[-1, -1]).all()
+    assert method.settings({}) == {"preprocess": "resize", "pose_style": 0, "trained": "renderer 3 + sound 3 steps"}
+    assert method.settings({"still": True, "expression_scale": 1.5})["still"]
+    everything = sum(p.numel() for module in build(SIZES["mini"]).values() for p in module.parameters())
+    assert 0 < method.parameters("talk") < everything
+
+
+@pytest.mark.parametrize("frames", (1, 2, 3, 14, 40))
+@pytest.mark.parametrize("sound", (0.0, 0.03, 3.0))
+def test_sound_of_any_length(method: Any, frames: int, sound: float) -> None:
+    made = list(method.talk(portrait(), speech(sound), frames, context()))
+    assert len(made) == frames and made[0].shape == (64, 64, 3)
+
+
+def test_silence_moves_nothing_wild(method: Any) -> None:
+    made = np.stack(list(method.talk(portrait(), np.zeros(RATE, np.float32), 25, context())))
+    assert len(made) == 25 and np.isfinite(made).all()
+
+
+def test_frames_come_lazily(method: Any) -> None:
+    """The first frames of an hour cost no hour of pictures."""
+    frames = method.talk(portrait(), speech(1), 1000, context())
+    taken = [next(frames) for _ in range(2)]
+    frames.close()
+    assert len(taken) == 2
+
+
+WRONG = {
+    "pose_style": (46, "pose_style is a number from 0 to 45"),
+    "expression_scale": (-1, "expression_scale is a number from 0"),
+    "preprocess": ("full", "preprocess 'full' is unknown; there are resize, crop"),
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_wrong_options_are_named(method: Any, option: str) -> None:
+    value, said = WRONG[option]
+    with pytest.raises(ValueError, match=said):
+        method.talk(portrait(), speech(1), 25, context(**{option: value}))
+
+
+def test_a_portrait_without_a_face_fails_its_clip(method: Any) -> None:
+    def nobody() -> Face:
+        raise ClipFailure("no face is found in the portrait")
+
+    with pytest.raises(ClipFailure, match="no face"):
+        next(method.talk(portrait(), speech(1), 25, ClipContext("clip", 0, annotations={"face": nobody})))
+
+
+def test_loading_refuses_in_one_sentence(tmp_path: Path) -> None:
+    refusals = {
+        "needs the folder of its training": (None, "mini"),
+        "has no model.safetensors": (tmp_path, "mini"),
+        "has no SadTalker_V0.0.2_256.safetensors": (tmp_path, "official"),
+        "semo fetch sadtalker": (None, "official"),
+        "holds fomm at size mini": (mini_folder(tmp_path / "other", method="fomm"), "mini"),
+    }
+    (tmp_path / "lfs").mkdir()
+    (tmp_path / "lfs" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1")
+    refusals["Git LFS pointer"] = (tmp_path / "lfs", "mini")
+    for said, (folder, size) in refusals.items():
+        with pytest.raises(MethodUnavailable, match=said):
+            make_method("sadtalker").load(folder, size, "cpu")
+    with pytest.raises(MethodUnavailable, match="not loaded"):
+        make_method("sadtalker").talk(portrait(), speech(1), 25, context())
+
+
+def test_official_files_load_by_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One flat file of five networks, the mapping network in a file with an optimiser: here at toy size."""
+    toy = replace(SIZES["mini"], face_recon=True)
+    monkeypatch.setitem(method_module.SIZES, "official", toy)
+    modules = networks(toy)
+    main = {name: module for name, module in modules.items() if name != "mapping"}
+    save_modules(main, tmp_path / method_module.Method.official_file)
+    content = {"mapping": modules["mapping"].state_dict(), "optimizer": {"state": {}}, "epoch": 229}
+    player = make_method("sadtalker")
+    with pytest.raises(MethodUnavailable, match="mapping_00229-model.pth.tar: there is no such checkpoint"):
+        player.load(tmp_path, "official", "cpu")
+    torch.save(content, tmp_path / method_module.MAPPING_FILE)
+    player.load(tmp_path, "official", "cpu")
+    assert player.kind == "other"
+    made = list(player.talk(portrait(), speech(0.1), 2, context()))  # coefficients are read from the picture
+    assert len(made) == 2
+    state = {f"generator.{key}": value for key, value in modules["generator"].state_dict().items()}
+    save_file(state, tmp_path / method_module.Method.official_file)
+    with pytest.raises(MethodUnavailable, match="has no kp_extractor"):
+        make_method("sadtalker").load(tmp_path, "official", "cpu")
+
+
+def test_weights_are_known() -> None:
+    entry = registry.read_weight("sadtalker")
+    names = [file.name for file in entry.files]
+    assert method_module.Method.official_file in names and method_module.MAPPING_FILE in names
+    assert all(file.sha256 and file.bytes for file in entry.files)
+
+
+# ------------------------------------------------------------------ training
+def bank(clips: int = 3, frames: int = 40) -> TalkBank:
+    draw = np.random.default_rng(0)
+    pictures = {f"c{i}": draw.integers(0, 255, (frames, 64, 64, 3), np.uint8) for i in range(clips)}
+    waves = [torch.from_numpy(speech(frames / 25, i)) for i in range(clips)]
+    return TalkBank(FrameBank([pictures]), waves, [face(frames, i) for i in range(clips)])
+
+
+def stage(kind: Any, seed: int = 0, order: int = 0) -> Any:
+    torch.manual_seed(0)
+    made = kind(build(SIZES["mini"]), bank(), lambda x: [x], seed, order)
+    made.prepare()
+    return made
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_gradients_reach_every_parameter_a_stage_trains(kind: Any) -> None:
+    training = stage(kind)
+    batch, names = training.batch(0, 0.0)
+    assert len(names) == 8
+    losses = training.losses(batch)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    sum(losses.values()).backward()
+    for name, parameter in training.named_parameters():
+        trained = name.split(".")[1] in kind.trains
+        assert parameter.requires_grad == trained
+        if trained and not name.endswith("kp.bias"):  # softmax over the volume does not see a bias
+            assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_batches_are_functions_of_seed_and_step(kind: Any) -> None:
+    training = stage(kind)
+    first, names = training.batch(4, 0.0)
+    again, others = stage(kind).batch(4, 0.0)
+    assert names == others
+    assert all(torch.equal(value, getattr(again, name)) for name, value in vars(first).items())
+    different, _ = stage(kind, seed=1).batch(4, 0.0)
+    assert any(not torch.equal(value, getattr(different, name)) for name, value in vars(first).items())
+
+
+def test_a_window_pairs_sound_with_coefficients() -> None:
+    training = stage(Sound)
+    batch, names = training.batch(0, 0.0)
+    assert batch.mel.shape == (8, 17, 1, 80, 16) and batch.coefficients.shape == (8, 17, 70)
+    clip = training.data.frames.names.index(names[0])
+    found = training.data.kept["coefficients"][clip]
+    (start,) = [s for s in range(len(found) - 16) if torch.equal(found[s : s + 17], batch.coefficients[0])]
+    torch.testing.assert_close(training.data.kept["mel"][clip][:, start : start + 17][0], batch.mel[0])
+
+
+def test_training_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps on one batch lower every stage's loss; the figures of the curve are finite."""
+    for kind in (Renderer, Sound):
+        training = stage(kind)
+        batch, _ = training.batch(0, 0.0)
+        optimiser = torch.optim.Adam((p for p in training.parameters() if p.requires_grad), lr=1e-3)
+        values = []
+        for _ in range(6):
+            optimiser.zero_grad()
+            loss = training(batch)
+            loss.backward()
+            optimiser.step()
+            values.append(float(loss.detach()))
+        assert values[-1] < values[0]
+        training.eval()
+        assert all(np.isfinite(value) for value in training.report().values())
