@@ -47,6 +47,7 @@ class Config:
     frame_size: side of a frame in pixels; latents have its side / 2^(len(`guider_widths`) - 1)
     guider_widths: of the pose guider's trunk; the second and following halve the side, the last one does not
     guider_heads, guider_head_dim: of the pose guider's self-attentions
+    guider_drawings: that the pose guider looks at: the frame's, and if there are 2 the portrait's
     line_width: of the drawings, in 1/512 of a frame
     toy: whether these are `ToyReferenceUNet` and `ToyDenoisingUNet` with a codec of their own, not Stable Diffusion's
     """
@@ -57,6 +58,7 @@ class Config:
     guider_widths: tuple[int, ...] = (16, 32, 64, 128)
     guider_heads: int = 16
     guider_head_dim: int = 88
+    guider_drawings: int = 1
     line_width: int = WIDTH
     toy: bool = False
 
@@ -85,6 +87,7 @@ SIZES = {
         guider_widths=(8, 16, 32, 64),
         guider_heads=2,
         guider_head_dim=16,
+        guider_drawings=2,
         line_width=8,
         toy=True,
     ),
@@ -101,7 +104,10 @@ def diffusion_networks(config: Config) -> dict[str, nn.Module]:
     unet = config.denoising
     codec = PatchLatents(config.frame_size, config.frame_size // config.latent_size, unet.in_channels)
     reference, denoising = (ToyReferenceUNet, ToyDenoisingUNet) if config.toy else (ReferenceUNet, DenoisingUNet)
-    guider = PoseGuider(unet.widths, config.guider_widths, config.guider_heads, config.guider_head_dim, unet.groups)
+    guider = PoseGuider(
+        unet.widths, config.guider_widths, config.guider_heads, config.guider_head_dim, unet.groups,
+        config.guider_drawings,
+    )  # fmt: skip
     if config.toy:
         guider.final_proj.reset_parameters()  # there is no trained U-Net whose features it could disturb
     return ({"codec": codec} if config.toy else {}) | {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,9 +18,12 @@ from baselines.inputs.layouts import of
 KEPT = 8  # windows whose features are kept for the next steps of the sampler
 
 
-def guide(drawings: Tensor) -> Tensor:
-    """Drawings in [0, 1] as the pose guider takes them, in [-1, 1]."""
-    return drawings * 2 - 1
+def guide(frames: Tensor, portrait: Tensor, drawings: int) -> Tensor:
+    """What the pose guider looks at, (B, 3 * drawings, F, S, S) in [-1, 1].
+
+    frames, portrait: drawings (B, 3, F or 1, S, S) in [0, 1]; drawings: 1, the frames' alone, or 2, both
+    """
+    return torch.cat([frames, portrait.expand_as(frames)][:drawings], 1) * 2 - 1
 
 
 class Drawings:
@@ -35,7 +38,13 @@ class Drawings:
 
     def at(self, frames: range) -> Tensor:
         """(1, 3, F, S, S) in [0, 1]."""
-        head = self.head.moved(self.offsets.at(frames), self.motion[frames.start : frames.stop])
+        return self._drawn(self.head.moved(self.offsets.at(frames), self.motion[frames.start : frames.stop]))
+
+    def portrait(self) -> Tensor:
+        """(1, 3, 1, S, S) in [0, 1]."""
+        return self._drawn(self.head)
+
+    def _drawn(self, head: Head) -> Tensor:
         made = drawn(head.projected(self.size), of(head.shape.shape[1]), self.size, self.line_width)
         return torch.from_numpy(made).permute(3, 0, 1, 2)[None].float() / 255
 
@@ -44,17 +53,16 @@ class DrawnDenoiser:
     """A `baselines.blocks.diffusion.Denoiser` for one portrait.
 
     networks: reference U-Net, denoising U-Net and pose guider; latent: (1, C, h, w), tokens: (1, T, D) of the portrait
+    seen: how many drawings the pose guider looks at
     """
 
-    def __init__(
-        self, networks: Mapping[str, Any], latent: Tensor, tokens: Tensor, drawings: Callable[[range], Tensor]
-    ):
+    def __init__(self, networks: Mapping[str, Any], latent: Tensor, tokens: Tensor, drawings: Drawings, seen: int):
         self.unet, self.tokens = networks["denoising_unet"], tokens
         self.banks = networks["reference_unet"](latent, tokens)
 
         @lru_cache(KEPT)
         def features(frames: range) -> list[Tensor]:
-            return networks["pose_guider"](guide(drawings(frames).to(latent.device)))
+            return networks["pose_guider"](guide(drawings.at(frames), drawings.portrait(), seen).to(latent.device))
 
         self.features = features
 

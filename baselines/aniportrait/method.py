@@ -45,7 +45,7 @@ class Method(DiffusionMethod):
     needs_face = True
     samplings = {
         "official": Sampling(steps=25, guidance=3.5, context=16, overlap=4),
-        "mini": Sampling(steps=4, guidance=1.0, context=16, overlap=4),
+        "mini": Sampling(steps=1, guidance=1.0, context=3, overlap=1),
     }
 
     def _read(self, path: Path, modules: dict[str, nn.Module], size: str) -> None:
@@ -63,9 +63,8 @@ class Method(DiffusionMethod):
 
     def denoiser(self, scene: Scene) -> DrawnDenoiser:
         with torch.inference_mode():
-            return DrawnDenoiser(
-                self.modules, scene.latent, self.embed(scene.picture)[:, None], self.drawings(scene).at
-            )
+            tokens = self.embed(scene.picture)[:, None]
+            return DrawnDenoiser(self.modules, scene.latent, tokens, self.drawings(scene), self.config.guider_drawings)
 
     def drawings(self, scene: Scene) -> Drawings:
         """The pose guide of a clip: the portrait's own mesh and pose, moved by its sound."""

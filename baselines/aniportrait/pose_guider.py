@@ -28,12 +28,16 @@ class PoseGuider(nn.Module):
 
     widths: of the U-Net's levels; trunk: of the layers down to the latent's side, the last one does not halve
     heads, head_dim, groups: of the self-attentions and their group norm
+    drawings: how many it looks at: the frame's, or also the portrait's, as the paper says (section 3.3)
     """
 
-    def __init__(self, widths: Sequence[int], trunk: Sequence[int], heads: int, head_dim: int, groups: int):
+    def __init__(
+        self, widths: Sequence[int], trunk: Sequence[int], heads: int, head_dim: int, groups: int, drawings: int = 1
+    ):
         super().__init__()
         *down, last = trunk
-        layers, before = [(3, 3, 3, 1)], 3
+        before = 3 * drawings
+        layers = [(before, before, 3, 1)]
         for width in down:
             layers += [(before, width, 4, 2), (width, width, 3, 1)]
             before = width
@@ -51,7 +55,7 @@ class PoseGuider(nn.Module):
         nn.init.zeros_(self.final_proj.bias)
 
     def forward(self, drawing: Tensor) -> list[Tensor]:
-        """(B, 3, F, H, W) in [0, 1] -> features (B, C, F, h, w) for the first layer and after every level down."""
+        """(B, 3 * drawings, F, H, W) in [-1, 1] -> (B, C, F, h, w) for the first layer and after every level down."""
         x = self.final_proj(self.conv_layers(fold(drawing))) * self.scale
         features = [x]
         for level in range(1, self.levels + 1):

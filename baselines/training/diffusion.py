@@ -24,7 +24,7 @@ from semo.train.data import step_generator
 
 FITTED_ON = 256  # training frames a toy's codec is fitted on
 DROPS = 4  # uniform numbers per sample for what a method drops
-REPORTED = 32  # fixed samples of the curve
+REPORTED = 48  # fixed samples of the curve
 EMPHASIS = (1.0, 3.0, 30.0)  # of background, face and lips in the loss: a toy's minutes are for what speaks
 
 
