@@ -148,7 +148,7 @@ rule rule_graph:
     shell:
         "printf '%s' {params.config:q} > {output}.json"
         " && snakemake --dry-run reproduce_all --rulegraph dot --forceall --cores 1 --configfile {output}.json 2> {log}"
-        " | sed -n '/^digraph/,$p' > {output}"
+        " | grep -A 99999 ^digraph > {output}"
         " || true; rm -f {output}.json"
 
 
