@@ -60,7 +60,7 @@ def _jobs(run: Run, root: Path) -> dict[str, int]:
         "evaluate": measured,
         "table": len(list((root / "reports/tables").glob("*.yaml"))),
         "figure": len(list((root / "semo/report/figures").glob("[a-z]*.py"))),
-        "other": 4,  # resolved config, page, audit, and the target itself
+        "other": 6,  # resolved config, page, audit, graph of the rules, web page, and the target itself
     }
 
 

@@ -128,7 +128,8 @@ rule audit:
         "python -m semo.report audit --out {output} > {log} 2>&1"
 
 
-# Asks Snakemake itself, with this run's config; a run does not fail for want of the picture.
+# Asks Snakemake itself, with this run's config; a run does not fail for want of the picture. A dry run may be planned on
+# any machine of a cluster, but prints its notes before the graph.
 rule rule_graph:
     output:
         "<results>/rulegraph.dot",
@@ -137,13 +138,17 @@ rule rule_graph:
     params:
         config=json.dumps(config, sort_keys=True),
         source=source("Snakefile", "workflow/rules", "workflow/plan"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:
         "Graph of the rules"
     shell:
         "printf '%s' {params.config:q} > {output}.json"
-        " && snakemake reproduce_all --rulegraph dot --forceall --cores 1 --configfile {output}.json > {output} 2> {log}"
+        " && snakemake --dry-run reproduce_all --rulegraph dot --forceall --cores 1 --configfile {output}.json 2> {log}"
+        " | grep -A 99999 ^digraph > {output}"
         " || true; rm -f {output}.json"
 
 
@@ -166,6 +171,7 @@ rule report_page:
         source=source("semo.report.page", "semo/report/page"),
     resources:
         mem_mb=1500,
+        runtime=10,
     conda:
         "../../environment.yml"
     message:
