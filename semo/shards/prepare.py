@@ -96,9 +96,10 @@ class ShardPreparation:
             if part is None:
                 for leftover in self.folder.glob(".*.partial"):
                     leftover.unlink()
-                part = self._make(own, pairs, [r for r in refused if self._owns(r.path)]) | {"key": key}
+                text = json.dumps(self._make(own, pairs, [r for r in refused if self._owns(r.path)]) | {"key": key})
                 with replaced_when_complete(self.folder / "part.json") as partial:
-                    partial.write_text(json.dumps(part) + "\n")
+                    partial.write_text(text + "\n")
+                part = json.loads(text)
         return part
 
     def _owns(self, path: str) -> bool:
