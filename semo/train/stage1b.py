@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from semo.flow import interpolate
 from semo.pipeline import SeMoPipeline
-from semo.train.data import WHOLE, FrameBank, Part, augment
+from semo.train.data import WHOLE, FrameBank, Part, Place, augment, step_generator
 from semo.train.settings import Preset
 from semo.train.stage1 import build_decoder, decoder_flow
 from semo.train.stream import StreamBank
+
+LAST = (1 << 31) - 1  # a step that no training reaches: its random stream is the report's
 
 
 @dataclass
@@ -45,9 +47,13 @@ class Stage1b(nn.Module):
 
     def batch(self, step: int, progress: float, part: Part = WHOLE) -> tuple[VideoBatch, list[str]]:
         """The batch of a step, and the names of its clips."""
-        generator = part.generator(self.seed, step)
-        size, count = part.size(self.optimiser.batch), self.preset.stage1b.frames
-        names, latents = self.bank.draw_windows(size, count, generator, (step, part))
+        size = part.size(self.optimiser.batch)
+        return self._drawn(size, progress, part.generator(self.seed, step), (step, part))
+
+    def _drawn(
+        self, size: int, progress: float, generator: torch.Generator, place: Place | None
+    ) -> tuple[VideoBatch, list[str]]:
+        names, latents = self.bank.draw_windows(size, self.preset.stage1b.frames, generator, place)
         if not self.bank.encoded:
             still = dataclasses.replace(self.preset.augment, motion=0.0, motion_end=0.0)
             latents = augment(latents, still, progress, generator)
@@ -73,7 +79,8 @@ class Stage1b(nn.Module):
     @torch.no_grad()
     def report(self) -> dict[str, float]:
         """One-step PSNR (dB) of a fixed batch, and the error of frame-to-frame changes relative to the true ones."""
-        batch, _ = self.batch(-1 % (1 << 31), 1.0)
+        generator = step_generator(self.seed, LAST)
+        batch, _ = self._drawn(self.optimiser.batch, 1.0, generator, None)
         device = next(self.parameters()).device
         ref, targets, noise = batch.reference.to(device), batch.targets.to(device), batch.noise.to(device)
         self.encoder.to(device)
