@@ -106,6 +106,12 @@ class AutoencoderCodec(nn.Module):
         self.std.copy_(raw.std((0, 2, 3)).clamp(min=1e-6)[:, None, None])
         return self
 
+    def standardise(self, mean: Tensor, std: Tensor) -> AutoencoderCodec:
+        """Per-channel statistics (c,) measured elsewhere, in place of `fit`."""
+        self.mean.copy_(mean[:, None, None])
+        self.std.copy_(std.clamp(min=1e-6)[:, None, None])
+        return self
+
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         return (self._raw(frames) - self.mean) / self.std

@@ -55,6 +55,7 @@ class Dataset:
     splits: dict = field(default_factory=dict)
     recipe: str | None = None
     sound: SoundLimits | None = None
+    expected: dict = field(default_factory=dict)
     max_seconds: float = 10.0
     min_frames: int = 25
     require_audio: bool = False

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -122,6 +123,19 @@ def _index(container: av.container.InputContainer, stream: av.video.stream.Video
     return index
 
 
+def _index_of(path: str | Path) -> _Index:
+    """`_index` of a file, read once for the many clips that are cut from it. Raises MediaError."""
+    path = Path(path)
+    state = path.stat() if path.is_file() else None
+    return _index_of_state(path, state.st_size, state.st_mtime_ns) if state else _index_of_state(path, -1, -1)
+
+
+@lru_cache(maxsize=64)
+def _index_of_state(path: Path, size: int, modified: int) -> _Index:
+    with _open(path) as container:
+        return _index(container, _video_stream(container, path), path)
+
+
 def _check_complete(path: str | Path, found: float, declared: float) -> None:
     if declared - found > max(0.5, 0.02 * declared):
         raise MediaError(f"{path}: truncated, it holds {max(0.0, found):.1f} s of the {declared:.1f} s its header "
@@ -137,13 +151,10 @@ def _display_size(stream: av.video.stream.VideoStream) -> tuple[int, int]:
 
 def probe(path: str | Path) -> MediaInfo:
     """Read a video file's facts from its packets and first frame. Raises MediaError."""
+    index = _index_of(path)
     with _open(path) as container:
         stream = _video_stream(container, path)
-        index = _index(container, stream, path)
-        has_audio = bool(container.streams.audio)
-        tick = float(stream.time_base)
-    with _open(path) as container:
-        stream = _video_stream(container, path)
+        has_audio, tick = bool(container.streams.audio), float(stream.time_base)
         first = next(container.decode(stream), None)
         if first is None:
             raise MediaError(f"{path}: none of its video frames can be decoded")
@@ -191,8 +202,7 @@ def iter_frames(path: str | Path, fps: float = FPS, start: float = 0.0,
     Ends with the video or after `frames` frames. Memory does not grow with the length. Rotation marks and pixel aspect
     are applied. Raises MediaError for a missing, damaged or truncated file or one without video.
     """
-    with _open(path) as container:
-        index = _index(container, _video_stream(container, path), path)
+    index = _index_of(path)
     wanted = _resampled_count(index.duration, fps, start)
     wanted = wanted if frames is None else min(wanted, frames)
     if wanted == 0:
@@ -277,7 +287,7 @@ def read_audio(path: str | Path, start: float = 0.0, duration: float | None = No
             raise MediaError(f"{path}: has no audio stream")
         zero = 0.0
         if any(not int(s.disposition) & (1 << 10) for s in container.streams.video):
-            zero = _index(container, _video_stream(container, path), path).first
+            zero = _index_of(path).first
     with _open(path) as container:
         pieces, resampler, native = [], None, 0
         for samples, native in _native_audio(container, zero, start, duration, path):

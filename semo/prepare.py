@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,16 @@ def _unchanged_sha256(path: Path, size: int, modified: int) -> str:
     return file_sha256(path)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A clip before it is written: uint8 frames (S, S, 3) as they are decoded, sound, and why it was left out."""
+
+    clip: Clip
+    frames: Iterator[np.ndarray]
+    sound: np.ndarray | None
+    objected: str | None
+
+
 class Preparation:
     """Prepares the clips of one data set into `out`. Raises DatasetError or WriteError; single clips are refused.
 
@@ -82,14 +92,15 @@ class Preparation:
     def _run(self, threads: int) -> tuple[list[Clip], list[CrossPair], list[Refusal]]:
         cv2.setNumThreads(1)  # clips are the unit of parallel work
         found, pairs, refused = candidates(self.dataset) if self.dataset.enabled else ([], [], [])
-        _unique(found, self.dataset)
+        check_unique(found, self.dataset)
         for folder in ("clips", "cross", "truth", "state"):
             (self.out / folder).mkdir(parents=True, exist_ok=True)
-        (self.out / "manifest.tsv").unlink(missing_ok=True)  # never beside clips of other settings
+        for name in ("manifest.tsv", "shards.json"):
+            (self.out / name).unlink(missing_ok=True)  # never beside clips of other settings
         for leftover in self.out.glob("*/.*.partial"):
             leftover.unlink()
         clips: list[Clip] = []
-        jobs = [(self._clip, candidate) for candidate in found] + [(self._pair, pair) for pair in pairs]
+        jobs = [(self.prepared, candidate) for candidate in found] + [(self.prepare_pair, pair) for pair in pairs]
         with progress(len(jobs), "clips", f"prepare {self.dataset.id}") as bar:
             for result in _parallel(jobs, threads):
                 clips += [row for row in result if isinstance(row, Clip)]
@@ -98,10 +109,11 @@ class Preparation:
         have = {clip.clip for clip in clips}
         kept = [CrossPair(p.pair, p.source_clip, p.driving_clip, f"cross/{p.pair}.mkv", p.frames) for p in pairs
                 if p.source_clip in have and p.driving_clip in have]
-        self._write(clips, kept, refused)
+        self.write(clips, kept, refused)
         return clips, kept, refused
 
-    def _write(self, clips: list[Clip], pairs: list[CrossPair], refused: list[Refusal]) -> None:
+    def write(self, clips: list[Clip], pairs: list[CrossPair], refused: list[Refusal]) -> None:
+        """The tables of the data set; files of clips and pairs that are in none of them are removed."""
         names = {clip.clip for clip in clips} | {pair.pair for pair in pairs}
         for path in self.out.glob("*/*.*"):
             if path.parent.name in ("clips", "cross", "truth", "state") and path.stem not in names:
@@ -116,7 +128,7 @@ class Preparation:
         write_table(self.out / "cross.tsv", CrossPair, pairs)
         write_table(self.out / "manifest.tsv", Clip, clips)
 
-    def _clip(self, candidate: Candidate) -> list[Clip | Refusal]:
+    def prepared(self, candidate: Candidate) -> list[Clip | Refusal]:
         """The clip, or what is refused of it: all, or its sound alone."""
         try:
             clip, objected = self._prepared(candidate)
@@ -126,7 +138,8 @@ class Preparation:
             return [Refusal(candidate.place, str(error).removeprefix(f"{candidate.file}: "))]
         return [clip] + ([Refusal(candidate.place, f"{objected}; kept without sound")] if objected else [])
 
-    def _prepared(self, candidate: Candidate) -> tuple[Clip, str | None]:
+    def digest(self, candidate: Candidate) -> str:
+        """sha256 of the clip's source file, checked against what is known of it. Raises MediaError or DatasetError."""
         if not candidate.file.is_file():
             if candidate.sha256:
                 raise DatasetError(f"{candidate.file}: the shipped file is missing; restore it with git")
@@ -139,6 +152,10 @@ class Preparation:
         if candidate.sha256 and digest != candidate.sha256:
             raise DatasetError(f"{candidate.file}: differs from the shipped file (sha256 {digest[:12]}, expected "
                                f"{candidate.sha256[:12]}); restore it with git")
+        return digest
+
+    def _prepared(self, candidate: Candidate) -> tuple[Clip, str | None]:
+        digest = self.digest(candidate)
         described = asdict(replace(candidate, file=Path(candidate.relative), truth=None))
         described = {key: value for key, value in described.items()
                      if value is not None or key not in ("window", "source_sha256")}
@@ -148,14 +165,17 @@ class Preparation:
             done = json.loads(state.read_text())
             if done["key"] == key:
                 return Clip(**done["clip"]), done.get("objected")
-        clip, objected = self._cut(candidate, digest, video)
+        cut = self.cut(candidate, digest)
+        write_lossless(video, cut.frames, FPS, cut.sound)
+        clip, objected = cut.clip, cut.objected
         if candidate.truth is not None and candidate.truth.is_file():
             _link(candidate.truth, self.out / "truth" / f"{candidate.clip}.npz")
         with replaced_when_complete(state) as partial:
             partial.write_text(json.dumps({"key": key, "clip": asdict(clip), "objected": objected}))
         return clip, objected
 
-    def _cut(self, candidate: Candidate, digest: str, video: Path) -> tuple[Clip, str | None]:
+    def cut(self, candidate: Candidate, digest: str) -> Cut:
+        """The candidate as a clip, its frames not yet decoded. Raises MediaError where it cannot be one."""
         data, file = self.dataset, candidate.file
         info = probe(file)
         frames = min(info.frames_at(FPS, candidate.start), candidate.frames or round(data.max_seconds * FPS))
@@ -171,9 +191,9 @@ class Preparation:
             objected = objection(sound, data.sound, self._activity(data.sound))
         sound = None if objected else sound
         shown = (crop_resize(f, box, self.size) for f in iter_frames(file, FPS, candidate.start, frames))
-        write_lossless(video, shown, FPS, sound)
-        return Clip(candidate.clip, candidate.identity, candidate.split, candidate.relative, candidate.start, frames,
-                    FPS, int(box[0]), int(box[1]), int(box[2]), sound is not None, digest, data.licence), objected
+        clip = Clip(candidate.clip, candidate.identity, candidate.split, candidate.relative, candidate.start, frames,
+                    FPS, int(box[0]), int(box[1]), int(box[2]), sound is not None, digest, data.licence)
+        return Cut(clip, shown, sound, objected)
 
     def _sound(self, info: MediaInfo, start: float, frames: int) -> np.ndarray | None:
         if not info.has_audio:
@@ -211,7 +231,8 @@ class Preparation:
             self._detectors.activity = make_activity(limits.vad, self.weights_dir)
         return self._detectors.activity
 
-    def _pair(self, pair: CandidatePair) -> list[Refusal]:
+    def prepare_pair(self, pair: CandidatePair) -> list[Refusal]:
+        """The video of a cross-identity truth; a shipped one is never refused."""
         video = self.out / "cross" / f"{pair.pair}.mkv"
         state = self.out / "state" / f"{pair.pair}.json"
         try:
@@ -257,7 +278,8 @@ def _detector_weights(dataset: Dataset, weights_dir: Path | None) -> Path | None
     return Path(named) if named.endswith(".onnx") else next(iter(locate(named, weights_dir).values()))
 
 
-def _unique(found: list[Candidate], dataset: Dataset) -> None:
+def check_unique(found: list[Candidate], dataset: Dataset) -> None:
+    """Raise DatasetError where two clips have one name."""
     (clip, times), = Counter(candidate.clip for candidate in found).most_common(1) or [("", 1)]
     if times > 1:
         raise DatasetError(f"data set {dataset.id}: {times} clips are called {clip}")

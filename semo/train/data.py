@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,30 @@ def step_generator(seed: int, step: int, stream: int = 0) -> torch.Generator:
     """The random stream of one training step: resuming at step k draws what an unbroken run draws."""
     state = np.random.SeedSequence([seed, step, stream]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of `count` equal parts of every batch, with random streams of its own.
+
+    A run is defined by its number of parts; how many processes compute them, and in which order, changes nothing.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def size(self, batch: int) -> int:
+        """Samples of this part of a batch."""
+        return batch // self.count
+
+    def generator(self, seed: int, step: int) -> torch.Generator:
+        """The random stream of this part of a step; part 0 has that of the undivided batch."""
+        return step_generator(seed, step, stream=self.index * NAMED_STREAMS)
+
+
+NAMED_STREAMS = 1024  # streams below are those that stages draw once, by their own numbers
+WHOLE = Part()
+Place = tuple[int, Part]  # where in the training a batch belongs: its step, and which part of it
 
 
 class FrameBank:
@@ -54,9 +79,24 @@ class FrameBank:
         return cls(groups, audio)
 
     @property
+    def encoded(self) -> bool:
+        """Whether draws are latents rather than frames."""
+        return self.latents is not None
+
+    @property
     def frame_size(self) -> int:
         """Side of the frames in pixels."""
         return self.clips[0].shape[1]
+
+    def fit(self, codec: Codec) -> Codec:
+        """Measure the statistics of a fresh codec on frames of the bank."""
+        return codec.fit(self.sample_frames(256)) if hasattr(codec, "fit") else codec
+
+    def prepare(self, codec: Codec, device: str) -> None:
+        """Encode every frame once where the codec is too slow for the loop."""
+        if not codec.light:
+            codec.to(device)
+            self.encode(codec, torch.device(device))
 
     def encode(self, codec: Codec, device: torch.device, batch: int = 32) -> None:
         """Fill `latents` once for a codec that is too slow for the training loop."""
@@ -95,6 +135,21 @@ class FrameBank:
         draws = torch.rand(batch, 2, generator=generator)
         lengths = torch.tensor([len(self.clips[i]) for i in clips])
         return clips, (draws[:, 0] * lengths).long(), (draws[:, 1] * (lengths - length + 1)).long()
+
+    def draw_pairs(
+        self, size: int, generator: torch.Generator, place: Place | None = None
+    ) -> tuple[list[str], Tensor]:
+        """Clip names, and reference and target of each (size, 2, ...) as `gather` gives them; `place` is not needed."""
+        clips, reference, target = self.pairs(size, generator)
+        return [self.names[i] for i in clips], self.gather(clips, torch.stack([reference, target], dim=1))
+
+    def draw_windows(
+        self, size: int, length: int, generator: torch.Generator, place: Place | None = None
+    ) -> tuple[list[str], Tensor]:
+        """Clip names, and a reference followed by `length` consecutive frames of each (size, 1 + length, ...)."""
+        clips, reference, start = self.windows(size, length, generator)
+        frames = torch.cat([reference[:, None], start[:, None] + torch.arange(length)], dim=1)
+        return [self.names[i] for i in clips], self.gather(clips, frames)
 
     def gather(self, clips: list[int], frames: Tensor) -> Tensor:
         """Frames (B, K) of clips (B) -> float (B, K, 3, H, W) in [0, 1], or their latents where those are cached."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
 import os
+import re
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from semo.progress import progress
+from semo.train.data import WHOLE, Part
+from semo.train.processes import Preempted, agree, own_parts, termination
 from semo.train.settings import OptimiserSettings
+from semo.video_writer import replaced_when_complete
 
 
 class Stage(Protocol):
@@ -25,8 +34,11 @@ class Stage(Protocol):
     optimiser: OptimiserSettings
     # optional `rates`: part of a parameter's name -> factor of its learning rate, 1 for all others
 
-    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[object, list[str]]:
-        """The batch of a step (a dataclass of tensors) and its clips' names; a function of (seed, step, rank) only."""
+    def batch(self, step: int, progress: float, part: Part = WHOLE) -> tuple[object, list[str]]:
+        """The batch of a step (a dataclass of tensors), or one of its parts, and its clips' names.
+
+        A function of (seed, step, part) only. A stage that is never divided need not know parts.
+        """
 
     def __call__(self, batch: object) -> Tensor:
         """The loss of a batch."""
@@ -97,7 +109,7 @@ def _groups(module: nn.Module) -> list[dict]:
 
 
 class Checkpoint:
-    """One safetensors file: module, optimiser moments, EMA and step, written to a temporary name and renamed."""
+    """One safetensors file: module, optimiser moments, EMA and step; always the last complete one."""
 
     def __init__(self, folder: Path):
         self.path = folder / "checkpoint.safetensors"
@@ -108,10 +120,13 @@ class Checkpoint:
             for key, value in optimiser.state[parameter].items():
                 tensors[f"optimiser/{name}/{key}"] = value
         tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
-        partial = self.path.with_suffix(".partial")
         packed = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        save_file(packed, partial, metadata={"step": str(step)})
-        os.replace(partial, self.path)
+        with replaced_when_complete(self.path) as partial:
+            try:
+                save_file(packed, partial, metadata={"step": str(step)})
+            except SafetensorError as error:
+                number = re.search(r"os error (\d+)", str(error))
+                raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
     def load(self, module: nn.Module, optimiser: torch.optim.AdamW, ema: Ema) -> int:
         """Restores everything and returns the number of finished steps, 0 without a checkpoint."""
@@ -169,15 +184,23 @@ def train(
     device: str = "cpu",
     report_every: int | None = None,
     checkpoint_seconds: float = 60.0,
+    parts: int = 1,
+    compiled: bool = False,
 ) -> dict[str, float]:
     """Runs `stage` (a `Stage`) for `steps` steps in `folder` and returns the last report.
 
     Resumes from the folder's checkpoint with bit-identical results; a loss that is not finite raises
-    FloatingPointError with the step and the clips of its batch.
+    FloatingPointError with the step and the clips of its batch. Every batch is computed in `parts` parts whose
+    gradients are averaged: one after another, or at once in the processes of `accelerate launch`. SIGTERM saves a
+    checkpoint after the step at hand and raises Preempted, in all processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="bf16" if uses_bf16(device) else "no")
     settings = stage.optimiser
+    own = [
+        Part(index, parts)
+        for index in own_parts(parts, settings.batch, accelerator.process_index, accelerator.num_processes)
+    ]
     stage.to(accelerator.device)
     optimiser = torch.optim.AdamW(
         _groups(stage),
@@ -189,14 +212,18 @@ def train(
     ema, checkpoint = Ema(stage, settings.ema), Checkpoint(folder)
     first = checkpoint.load(stage, optimiser, ema)
     curve = Curve(folder / "curve.tsv", first)
+    if compiled:
+        stage.compile(dynamic=True)  # masking varies the number of tokens
     wrapped, optimiser = accelerator.prepare(stage, optimiser)
     every = report_every or max(1, steps // 20)
     spent, started, saved, values = curve.seconds, time.monotonic(), time.monotonic(), {}
-    with progress(steps * settings.batch, unit="samples", label=stage.name, done=first * settings.batch) as bar:
+    shown_to = None if accelerator.is_main_process else io.StringIO()
+    total, finished = steps * settings.batch, first * settings.batch
+    with progress(total, "samples", stage.name, finished, stream=shown_to) as bar, termination() as asked:
         for step in range(first, steps):
             for group in optimiser.param_groups:
                 group["lr"] = group["factor"] * learning_rate(settings, step, steps)
-            loss = _step(stage, wrapped, optimiser, accelerator, settings, step, steps)
+            loss, stop = _step(stage, wrapped, optimiser, accelerator, own, step, steps, asked)
             ema.update(stage, step)
             done = step + 1
             if accelerator.is_main_process and (done % every == 0 or done == steps or done == min(every, 50)):
@@ -206,9 +233,12 @@ def train(
                 seconds = spent + time.monotonic() - started
                 timing = {"samples_per_s": (done - first) * settings.batch / (seconds - spent), "seconds": seconds}
                 curve.add(done, {**values, **timing})
-            if accelerator.is_main_process and time.monotonic() - saved > checkpoint_seconds:
+            if accelerator.is_main_process and (stop or time.monotonic() - saved > checkpoint_seconds):
                 checkpoint.save(stage, getattr(optimiser, "optimizer", optimiser), ema, done)
                 saved = time.monotonic()
+            if stop and done < steps:
+                accelerator.wait_for_everyone()  # a launcher ends the others with the first
+                raise Preempted(f"{stage.name}: stopped after step {done} of {steps}; the same command goes on there")
             shown = {k: f"{v:.2f}" for k, v in values.items() if k != "loss"}
             bar.advance(settings.batch, loss=f"{loss:.4f}", **shown)
     ema.copy_to(stage)
@@ -216,21 +246,33 @@ def train(
     return values
 
 
-def _step(stage, wrapped, optimiser, accelerator, settings, step: int, steps: int) -> float:
-    """One optimiser step; returns the loss."""
-    batch, clips = stage.batch(step, step / steps, accelerator.process_index)
-    loss = wrapped(to_device(batch, accelerator.device))
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise FloatingPointError(
-            f"{stage.name}: the loss is {value} at step {step + 1}, clips {', '.join(sorted(set(clips)))}; "
-            "lower the learning rate or look at these clips"
-        )
+def _step(stage, wrapped, optimiser, accelerator, own: list[Part], step: int, steps: int, asked: Event):
+    """One optimiser step; returns the mean loss of the batch, and whether a process was asked to stop."""
+    total, suspects = 0.0, []
     optimiser.zero_grad()
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_([p for _, p in _trainable(stage)], settings.clip)
+    for part in own:
+        last = part is own[-1]
+        batch, clips = stage.batch(step, step / steps, *(() if part == WHOLE else (part,)))
+        with nullcontext() if last else accelerator.no_sync(wrapped):
+            loss = wrapped(to_device(batch, accelerator.device))
+            value = float(loss.detach())
+            suspects += [] if math.isfinite(value) else clips
+            total += value / len(own)
+            if last:
+                known = agree(accelerator, total, asked.is_set())
+                if not known.finite:
+                    raise _diverged(stage.name, known.loss, step, suspects)
+            accelerator.backward(loss if len(own) == 1 else loss / len(own))
+    accelerator.clip_grad_norm_([p for _, p in _trainable(stage)], stage.optimiser.clip)
     optimiser.step()
-    return value
+    return known.loss, known.stop
+
+
+def _diverged(name: str, loss: float, step: int, clips: list[str]) -> FloatingPointError:
+    where = f"clips {', '.join(sorted(set(clips)))}" if clips else "in another process"
+    return FloatingPointError(
+        f"{name}: the loss is {loss} at step {step + 1}, {where}; lower the learning rate or look at these clips"
+    )
 
 
 def write_config(path: Path, config: dict) -> None:

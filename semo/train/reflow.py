@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from semo.flow import interpolate
 from semo.pipeline import SeMoPipeline
 from semo.progress import progress
-from semo.train.data import FrameBank, step_generator
+from semo.train.data import WHOLE, FrameBank, Part, Place, step_generator
+from semo.train.motions import MotionBatch, make_motions
 from semo.train.settings import OptimiserSettings, Preset
-from semo.train.stage2 import MotionBank, MotionBatch, generator_loss
+from semo.train.stage2 import generator_loss
+from semo.train.stream import StreamBank
 
 CHUNK = 16
 
@@ -42,7 +44,7 @@ class Reflow(nn.Module):
 
     name = "reflow"
 
-    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank, seed: int):
+    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank | StreamBank, seed: int):
         super().__init__()
         self.decoder = pipeline.decoder.requires_grad_(True)
         flow = dataclasses.replace(pipeline.config.flow, schedule="uniform", tau_one=preset.reflow.tau_one)
@@ -62,7 +64,7 @@ class Reflow(nn.Module):
             for index in range(0, count, CHUNK):
                 generator = step_generator(self.seed, index, stream=11)
                 size = min(CHUNK, count - index)
-                part = self._conditions(size, generator)
+                part = self._conditions(size, generator, (index // CHUNK, WHOLE))
                 part["noise"] = torch.randn(part.pop("shape_of").shape, generator=generator).to(pipeline.device)
                 part["sample"] = self.flow.sample(
                     lambda z, tau: self.decoder(part["reference"], z, part["m_ref"], part["m_tgt"], tau),  # noqa: B023
@@ -74,13 +76,12 @@ class Reflow(nn.Module):
                 bar.advance(size)
         return {name: torch.cat(tensors) for name, tensors in rows.items()}
 
-    def _conditions(self, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def _conditions(self, size: int, generator: torch.Generator, place: Place) -> dict[str, Tensor]:
         frames = self.pipeline.config.video_frames
-        clips, reference, start = self.bank.windows(size, frames, generator)
-        self.names += [self.bank.names[i] for i in clips]
-        index = torch.cat([reference[:, None], start[:, None] + torch.arange(frames)], dim=1)
-        latents = self.bank.gather(clips, index).to(self.pipeline.device)
-        if self.bank.latents is None:
+        names, latents = self.bank.draw_windows(size, frames, generator, place)
+        self.names += names
+        latents = latents.to(self.pipeline.device)
+        if not self.bank.encoded:
             latents = self.pipeline.codec.encode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
         motion = self.pipeline.motion_encoder(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
         video = frames > 1
@@ -91,10 +92,11 @@ class Reflow(nn.Module):
             "shape_of": latents[:, 1:] if video else latents[:, 1],
         }
 
-    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[PairedBatch, list[str]]:
+    def batch(self, step: int, progress: float, part: Part = WHOLE) -> tuple[PairedBatch, list[str]]:
         """Stored pairs at new noise levels."""
-        generator = step_generator(self.seed, step, rank)
-        rows = torch.randint(len(self.pairs["noise"]), (self.optimiser.batch,), generator=generator)
+        generator = part.generator(self.seed, step)
+        size = part.size(self.optimiser.batch)
+        rows = torch.randint(len(self.pairs["noise"]), (size,), generator=generator)
         tau = self.flow.sample_tau(len(rows), generator)
         batch = PairedBatch(**{name: tensor[rows].float() for name, tensor in self.pairs.items()}, tau=tau)
         return batch, [self.names[int(i)] for i in rows]
@@ -120,11 +122,11 @@ class ReflowGenerator(nn.Module):
 
     name = "reflow generator"
 
-    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank, seed: int):
+    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank | StreamBank, seed: int):
         super().__init__()
         self.motion_generator = pipeline.motion_generator.requires_grad_(True)
         flow = dataclasses.replace(pipeline.config.motion_flow, schedule="uniform", tau_one=preset.reflow.tau_one)
-        data = MotionBank(preset.stage2, pipeline, bank, seed)
+        data = make_motions(preset.stage2, pipeline, bank, seed)
         self.__dict__.update(flow=flow, data=data, seed=seed)
         self.optimiser = _optimiser(preset.stage2.optimiser, preset)
         self.chunks = self._teacher_chunks(preset.reflow.generator_pairs, preset.reflow.teacher_steps)
@@ -135,7 +137,8 @@ class ReflowGenerator(nn.Module):
         chunks = []
         device = next(self.motion_generator.parameters()).device
         for index in range(max(1, pairs // self.optimiser.batch)):
-            batch, names = self.data.batch(self.optimiser.batch, self.flow, step_generator(self.seed, index, stream=13))
+            generator = step_generator(self.seed, index, stream=13)
+            batch, names = self.data.batch(self.optimiser.batch, self.flow, generator, (index, WHOLE))
             b = MotionBatch(**{k: v.to(device) for k, v in vars(batch).items()})
             batch.target = self.flow.sample(
                 lambda z, tau: self.motion_generator(
@@ -147,11 +150,14 @@ class ReflowGenerator(nn.Module):
             chunks.append((batch, names))
         return chunks
 
-    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[MotionBatch, list[str]]:
-        """A stored batch at new noise levels."""
-        generator = step_generator(self.seed, step, rank)
+    def batch(self, step: int, progress: float, part: Part = WHOLE) -> tuple[MotionBatch, list[str]]:
+        """A stored batch, or a part of one, at new noise levels."""
+        generator = part.generator(self.seed, step)
         batch, names = self.chunks[int(torch.randint(len(self.chunks), (1,), generator=generator))]
-        return dataclasses.replace(batch, tau=self.flow.sample_tau(len(names), generator)), names
+        size = part.size(len(names))
+        own = slice(part.index * size, (part.index + 1) * size)
+        batch = MotionBatch(**{name: tensor[own] for name, tensor in vars(batch).items()})
+        return dataclasses.replace(batch, tau=self.flow.sample_tau(size, generator)), names[own]
 
     def forward(self, batch: MotionBatch) -> Tensor:
         """Eq. 9 with the teacher's sample in place of the data and its own noise."""

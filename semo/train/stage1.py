@@ -11,8 +11,9 @@ from semo.codec import Codec
 from semo.flow import Flow, interpolate
 from semo.model import Decoder, MotionEncoder
 from semo.model.motion_encoder import random_keep
-from semo.train.data import FrameBank, augment, step_generator
+from semo.train.data import WHOLE, FrameBank, Part, augment, step_generator
 from semo.train.settings import Preset
+from semo.train.stream import StreamBank
 
 
 def decoder_flow(preset: Preset) -> Flow:
@@ -72,7 +73,7 @@ class Stage1(nn.Module):
 
     name = "stage1"
 
-    def __init__(self, preset: Preset, codec: Codec, bank: FrameBank, seed: int):
+    def __init__(self, preset: Preset, codec: Codec, bank: FrameBank | StreamBank, seed: int):
         super().__init__()
         self.motion_encoder = build_encoder(preset, codec)
         self.decoder = build_decoder(preset, codec)
@@ -87,17 +88,16 @@ class Stage1(nn.Module):
 
     def latents(self, frames: Tensor, progress: float, generator: torch.Generator) -> Tensor:
         """Frames or cached latents (B, K, ...) -> latents (B, K, c, h, w), augmented where the codec is light."""
-        if self.bank.latents is not None:
+        if self.bank.encoded:
             return frames
         frames = augment(frames, self.preset.augment, progress, generator)
         return self.codec.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
-    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[PairBatch, list[str]]:
+    def batch(self, step: int, progress: float, part: Part = WHOLE) -> tuple[PairBatch, list[str]]:
         """The batch of a step, and the names of its clips."""
-        generator = step_generator(self.seed, step, rank)
-        size = self.optimiser.batch
-        clips, reference, target = self.bank.pairs(size, generator)
-        frames = self.bank.gather(clips, torch.stack([reference, target], dim=1))
+        generator = part.generator(self.seed, step)
+        size = part.size(self.optimiser.batch)
+        names, frames = self.bank.draw_pairs(size, generator, (step, part))
         latents = self.latents(frames, progress, generator)
         ratio = self.mask_ratio(progress, generator)
         batch = PairBatch(
@@ -107,7 +107,7 @@ class Stage1(nn.Module):
             tau=self.flow.sample_tau(size, generator),
             keep=random_keep(2 * size, self.motion_encoder.patches, ratio, generator),
         )
-        return batch, [self.bank.names[i] for i in clips]
+        return batch, names
 
     def forward(self, batch: PairBatch) -> Tensor:
         """Mean loss of Eq. 8."""
@@ -121,9 +121,8 @@ class Stage1(nn.Module):
     def report(self) -> dict[str, float]:
         """One-step PSNR on fixed training pairs, of copying the reference, and what shuffled motions cost (dB)."""
         generator = step_generator(self.seed, 0, stream=101)
-        clips, reference, target = self.bank.pairs(64, generator)
-        frames = self.bank.gather(clips, torch.stack([reference, target], dim=1))
-        ref, tgt = (frames[:, 0], frames[:, 1]) if self.bank.latents is not None else (
+        _, frames = self.bank.draw_pairs(64, generator)
+        ref, tgt = (frames[:, 0], frames[:, 1]) if self.bank.encoded else (
             self.codec.encode(frames[:, 0]), self.codec.encode(frames[:, 1]))  # fmt: skip
         device = next(self.parameters()).device
         ref, tgt = ref.to(device), tgt.to(device)
@@ -169,9 +168,8 @@ class Stage1(nn.Module):
         norm.norm.momentum = None  # cumulative average
         self.motion_encoder.train()
         for index in range(batches):
-            clips, frames, _ = self.bank.pairs(size, step_generator(self.seed, index, stream=17))
-            latents = self.bank.gather(clips, frames[:, None])[:, 0]
-            if self.bank.latents is None:
+            latents = self.bank.draw_pairs(size, step_generator(self.seed, index, stream=17))[1][:, 0]
+            if not self.bank.encoded:
                 latents = self.codec.encode(latents)
             self.motion_encoder(latents.to(next(self.parameters()).device))
         self.motion_encoder.eval()

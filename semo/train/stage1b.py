@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from semo.flow import interpolate
 from semo.pipeline import SeMoPipeline
-from semo.train.data import FrameBank, augment, step_generator
+from semo.train.data import WHOLE, FrameBank, Part, Place, augment, step_generator
 from semo.train.settings import Preset
 from semo.train.stage1 import build_decoder, decoder_flow
+from semo.train.stream import StreamBank
+
+LAST = (1 << 31) - 1  # a step that no training reaches: its random stream is the report's
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Stage1b(nn.Module):
 
     name = "stage1b"
 
-    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank, seed: int):
+    def __init__(self, preset: Preset, pipeline: SeMoPipeline, bank: FrameBank | StreamBank, seed: int):
         super().__init__()
         codec = pipeline.codec
         self.decoder = build_decoder(preset, codec, preset.stage1b.temporal)
@@ -42,14 +45,16 @@ class Stage1b(nn.Module):
         self.flow = decoder_flow(preset)
         self.optimiser = preset.stage1b.optimiser
 
-    def batch(self, step: int, progress: float, rank: int = 0) -> tuple[VideoBatch, list[str]]:
+    def batch(self, step: int, progress: float, part: Part = WHOLE) -> tuple[VideoBatch, list[str]]:
         """The batch of a step, and the names of its clips."""
-        generator = step_generator(self.seed, step, rank)
-        count = self.preset.stage1b.frames
-        clips, reference, start = self.bank.windows(self.optimiser.batch, count, generator)
-        frames = torch.cat([reference[:, None], start[:, None] + torch.arange(count)], dim=1)
-        latents = self.bank.gather(clips, frames)
-        if self.bank.latents is None:
+        size = part.size(self.optimiser.batch)
+        return self._drawn(size, progress, part.generator(self.seed, step), (step, part))
+
+    def _drawn(
+        self, size: int, progress: float, generator: torch.Generator, place: Place | None
+    ) -> tuple[VideoBatch, list[str]]:
+        names, latents = self.bank.draw_windows(size, self.preset.stage1b.frames, generator, place)
+        if not self.bank.encoded:
             still = dataclasses.replace(self.preset.augment, motion=0.0, motion_end=0.0)
             latents = augment(latents, still, progress, generator)
             latents = self.codec.encode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
@@ -57,9 +62,9 @@ class Stage1b(nn.Module):
             reference=latents[:, 0],
             targets=latents[:, 1:],
             noise=torch.randn(latents[:, 1:].shape, generator=generator),
-            tau=self.flow.sample_tau(len(clips), generator),
+            tau=self.flow.sample_tau(size, generator),
         )
-        return batch, [self.bank.names[i] for i in clips]
+        return batch, names
 
     def forward(self, batch: VideoBatch) -> Tensor:
         """Mean loss of Eq. 8 over the frames of the clips."""
@@ -74,7 +79,8 @@ class Stage1b(nn.Module):
     @torch.no_grad()
     def report(self) -> dict[str, float]:
         """One-step PSNR (dB) of a fixed batch, and the error of frame-to-frame changes relative to the true ones."""
-        batch, _ = self.batch(-1 % (1 << 31), 1.0)
+        generator = step_generator(self.seed, LAST)
+        batch, _ = self._drawn(self.optimiser.batch, 1.0, generator, None)
         device = next(self.parameters()).device
         ref, targets, noise = batch.reference.to(device), batch.targets.to(device), batch.noise.to(device)
         self.encoder.to(device)

@@ -56,6 +56,21 @@ def test_start_and_count_agree_with_the_whole(tmp_path):
     assert list(media.iter_frames(path, start=30.0)) == []
 
 
+def test_packets_are_read_once_for_many_clips_and_again_when_the_file_changed(tmp_path, monkeypatch):
+    calls = []
+    index = media._index
+    monkeypatch.setattr(media, "_index", lambda *arguments: calls.append(1) or index(*arguments))
+    path = tmp_path / "a.mkv"
+    media.write_lossless(path, samples.numbered_frames(30), audio=samples.click(1.2, 0.5))
+    media.probe(path)
+    windows = [media.read_frames(path, start=start / 25, frames=5) for start in (0, 5, 20)]
+    media.read_audio(path, 0.4, 0.2)
+    assert len(calls) == 1
+    assert [samples.frame_numbers(window) for window in windows] == [[*range(s, s + 5)] for s in (0, 5, 20)]
+    media.write_lossless(path, samples.numbered_frames(7))
+    assert media.probe(path).frames == 7 and len(calls) == 2
+
+
 def test_variable_frame_rate_is_noticed(tmp_path):
     samples.write_stamped(tmp_path / "a.mkv", samples.numbered_frames(6), [0.0, 0.04, 0.08, 0.3, 0.34, 0.38])
     assert media.probe(tmp_path / "a.mkv").variable_frame_rate

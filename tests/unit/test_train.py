@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from semo.codec import make_codec
+from semo.errors import WriteError
 from semo.flow import Flow
 from semo.pipeline import PipelineConfig, SeMoPipeline
 from semo.train import loop
 from semo.train.__main__ import main
-from semo.train.data import FrameBank, augment, step_generator
+from semo.train.data import FrameBank, Part, augment, step_generator
 from semo.train.loop import Checkpoint, Curve, Ema, learning_rate, train
 from semo.train.reflow import Reflow, ReflowGenerator
 from semo.train.settings import AugmentSettings, OptimiserSettings, Preset, build, load_preset
@@ -133,10 +134,10 @@ class Killed(RuntimeError):
 def killed_at(stage: Stage1, step: int) -> None:
     draw = stage.batch
 
-    def batch(at: int, progress: float, rank: int = 0):
+    def batch(at: int, progress: float, *part: Part):
         if at == step:
             raise Killed
-        return draw(at, progress, rank)
+        return draw(at, progress, *part)
 
     stage.__dict__["batch"] = batch
 
@@ -174,7 +175,7 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path, bank, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(loop, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(WriteError, match="the disk is full; nothing was written, free some space and run again"):
         checkpoint.save(stage, optimiser, ema, 4)
     assert checkpoint.path.read_bytes() == before
     assert checkpoint.load(stage, optimiser, ema) == 3

@@ -31,6 +31,7 @@ COPIED = (
 STUBBED = (
     "semo/clips.py",
     "semo/prepare.py",
+    "semo/shards/__main__.py",
     "semo/train/__main__.py",
     "semo/generate.py",
     "semo/evaluate.py",

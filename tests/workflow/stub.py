@@ -23,6 +23,11 @@ if name == "fetch":
     kind = "weights" if "--weight" in arguments else "raw"
     out = Path("data", kind, next(a for a in reversed(arguments) if not a.startswith("--")), "fetched.json")
     written = {out: "{}"}
+elif name == "shards":
+    out = Path(option("--out"))
+    part = out / "shards" / option("--of") / option("--shard") / "part.json" if "make" in arguments else None
+    tables = ("manifest.tsv", "cross.tsv", "refused.tsv", "shards.json")
+    written = {part: "{}"} if part else {out / file: "clip\n" for file in tables}
 else:
     out = Path(option("--out"))
     written = {

@@ -7,8 +7,14 @@ from pathlib import Path
 
 from plan.run import Run
 
-# MB of one job (training, generation).
-MEMORY_MB = {"smoke": (2000, 1500), "mini": (2500, 1500), "small": (16000, 6000), "base": (48000, 12000)}
+# MB of one job (training, generation, preparation of a shard).
+MEMORY_MB = {
+    "smoke": (2000, 1500, 1500),
+    "mini": (2500, 1500, 1500),
+    "small": (16000, 6000, 6000),
+    "base": (48000, 12000, 6000),
+}
+JOBS = ("train", "generate", "shard")
 # Minutes a scheduler should allow one job (training, anything else), about three times what it takes. A training that
 # is stopped by the limit is retried and goes on from its checkpoint.
 RUNTIME_MIN = {"smoke": (30, 10), "mini": (180, 60), "small": (720, 240), "base": (2880, 1440)}
@@ -17,8 +23,8 @@ ASSUMED_CLIPS, ASSUMED_FRAMES = 100, 250  # per dataset, where the manifest is n
 
 
 def memory_mb(preset: str, job: str) -> int:
-    """Memory that a `train` or `generate` job of the preset claims; an unknown preset counts as the largest."""
-    return MEMORY_MB.get(preset, MEMORY_MB["base"])[0 if job == "train" else 1]
+    """Memory that a job of the preset, one of JOBS, claims; an unknown preset counts as the largest."""
+    return MEMORY_MB.get(preset, MEMORY_MB["base"])[JOBS.index(job)]
 
 
 def runtime_min(preset: str, job: str) -> int:

@@ -12,7 +12,7 @@ from snakemake.logging import logger
 from snakemake.utils import Paramspace
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
-from plan import digest, machine, methods, needs, settings
+from plan import digest, machine, methods, needs, settings, shards
 from plan.networks import Networks
 from plan.run import RELEASED, STAGES, Run
 
@@ -57,6 +57,8 @@ wildcard_constraints:
     method="|".join(map(re.escape, RUN.methods)),
     ablation="|".join(map(re.escape, RUN.ablations)),
     stage="|".join(STAGES),
+    shards="[0-9]+",
+    shard="[0-9][0-9][0-9][0-9][0-9]",
     rival="|".join(map(re.escape, RUN.trained_rivals)) or "none",
     task="reconstruct|cross|talk",
     table="|".join(map(re.escape, TABLES)) or "none",
@@ -138,6 +140,26 @@ def folder_listing(wildcards):
     entry = DATASETS[wildcards.dataset]
     folder = Path(os.path.expandvars(entry["path"]))
     return digest.listing(folder) if entry["source"] == "folder" and folder.is_dir() else "none"
+
+
+def shard_parts(wildcards):
+    clips, _ = shards.expected(DATASETS[wildcards.dataset], ROOT)
+    count = shards.shard_count(clips, config["shard_clips"])
+    return [f"<results>/clips/{wildcards.dataset}/shards/{count}/{shard:05d}/part.json" for shard in range(count)]
+
+
+def launcher(wildcards):
+    """How a training starts: as it is, or once for each of its processes."""
+    processes = config["training"]["processes"]
+    several = f"accelerate launch --multi_gpu --num_machines 1 --num_processes {processes} --mixed_precision no" \
+        " --dynamo_backend no --main_process_port 0"
+    return f"{several if processes > 1 else 'python'} -m semo.train"
+
+
+def training_options(wildcards):
+    training = config["training"]
+    return f"--parts {training['parts']} --checkpoint-minutes {training['checkpoint_minutes']}" \
+        + " --compile" * training["compile"]
 
 
 def training_manifests(wildcards):

@@ -20,23 +20,26 @@ rule train:
         clips=lambda wildcards, input: folders(input.manifests),
         init=lambda wildcards, input: f"--init {folders(input.init)}" if input.init else "",
         settings=preset_settings,
+        launcher=launcher,
+        options=training_options,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
-    threads: 1 if config["preset"] == "smoke" else 2
+    threads: (1 if config["preset"] == "smoke" else 2) * config["training"]["processes"]
     priority: 10  # the chain of stages is the longest path: ablations fill the cores beside it
     resources:
         mem_mb=needs.memory_mb(config["preset"], "train"),
         runtime=needs.runtime_min(config["preset"], "train"),
-        gpu=1 if config["device"] != "cpu" else 0,
+        gpu=config["training"]["processes"] if config["device"] != "cpu" else 0,
     conda:
         "../../environment.yml"
     message:
         "Train SeMo {wildcards.stage}, {params.steps} steps"
     shell:
         "python workflow/scripts/begin.py {params.out} {params:q} {input}"
-        " && python -m semo.train {params.stage} --preset {params.preset} --steps {params.steps} --seed {params.seed}"
-        " --clips {params.clips} --out {params.out} --threads {threads} --device {params.device}"
-        " {params.init} --set {params.settings} 2>&1 | tee {log}"
+        " && {params.launcher} {params.stage} --preset {params.preset} --steps {params.steps} --seed {params.seed}"
+        " --clips {params.clips} --out {params.out} --device {params.device}"
+        f" --threads $(({{threads}} / {config['training']['processes']}))"
+        " {params.options} {params.init} --set {params.settings} 2>&1 | tee {log}"
 
 
 use rule train as train_ablation with:
@@ -58,6 +61,8 @@ use rule train as train_ablation with:
         clips=lambda wildcards, input: folders(input.manifests),
         init="",
         settings=preset_settings,
+        launcher=launcher,
+        options=training_options,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
     threads: 1
