@@ -41,6 +41,7 @@ def published(variant: str, motion_dim: int = 20, blocks: int = 2) -> Sizes:
         motion_blocks=blocks,
         bound=1.0,
         relative=False,
+        predicts="noise",
     )
 
 
@@ -90,6 +91,7 @@ SIZES = {
             motion_blocks=2,
             bound=3.0,
             relative=True,
+            predicts="motion",
         ),
         steps=25,
         window=50,

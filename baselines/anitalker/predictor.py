@@ -25,7 +25,7 @@ class Sizes:
     `controls`: of CONTROLS. `width`: of the audio branch; `part`: of each of source, start motion, noise and time.
     `speech_blocks`, `motion_blocks`: conformer blocks before and after these join. `bound`: predicted clean motion is
     cut to [-bound, bound]. `relative`: what is predicted is how motion differs from that of the source frame, in
-    units of `MotionPredictor.spread`; the published networks predict motion itself.
+    units of `MotionPredictor.spread`; the published networks are about motion itself. `predicts`: "noise" or "motion".
     """
 
     features: str
@@ -43,6 +43,7 @@ class Sizes:
     motion_blocks: int
     bound: float
     relative: bool
+    predicts: str
 
     @property
     def rate(self) -> int:
@@ -134,7 +135,7 @@ class MotionPredictor(nn.Module):
         return Condition(torch.cat([x, still[:, None].expand(-1, x.shape[1], -1)], dim=-1), predicted)
 
     def forward(self, noisy: Tensor, time: Tensor | float, condition: Condition) -> Tensor:
-        """Noisy motion (B, T, motion_dim) -> its noise; the timestep, one or (B), enters as the number it is."""
+        """Noisy motion (B, T, motion_dim) -> the prediction; the timestep, one or (B), enters as the number it is."""
         when = torch.as_tensor(time, dtype=noisy.dtype, device=noisy.device).reshape(-1, 1, 1)
         when = self.t_encoder(when).expand(len(noisy), noisy.shape[1], -1)
         x = torch.cat([condition.features, self.noisy_encoder(noisy), when], dim=-1)

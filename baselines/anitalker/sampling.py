@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.anitalker.diffusion import ddim, spaced
+from baselines.anitalker.diffusion import ddim, signal, spaced
 from baselines.anitalker.predictor import Condition, MotionPredictor
 from baselines.anitalker.sound import PER_FRAME, Heard, Hubert, Mfcc
 
@@ -46,7 +46,7 @@ class MotionSampler:
 
     def __init__(self, network: MotionPredictor, listen: Mfcc | Hubert, window: int, overlap: int):
         self.network, self.listen = network.eval().requires_grad_(False), listen
-        self.window, self.overlap = window, overlap
+        self.window, self.overlap, self.signals = window, overlap, signal()
 
     @torch.inference_mode()
     def __call__(
@@ -75,17 +75,25 @@ class MotionSampler:
         given = {name: value.to(start).expand(1, part[1] - part[0], -1) for name, value in control.items()}
         return self.network.condition(heard(*part).to(start), source, start, given)
 
+    def _noise(self, x: Tensor, timestep: int, condition: Condition) -> Tensor:
+        """What the network says the noise is, directly or by saying what the motion is."""
+        made = self.network(x, timestep, condition)
+        if self.network.sizes.predicts == "noise":
+            return made
+        left = float(self.signals[timestep])
+        return (x - left**0.5 * made) / (1 - left) ** 0.5
+
     def _noise_at(
         self, parts: list[Span], conditions: list[Condition], frames: int
     ) -> Callable[[Tensor, int], Tensor]:
         if len(parts) == 1:
-            return lambda x, timestep: self.network(x, timestep, conditions[0])
+            return lambda x, timestep: self._noise(x, timestep, conditions[0])
         weights = [weight[:, None] for weight in shares(parts, self.overlap)]
 
         def blended(x: Tensor, timestep: int) -> Tensor:
             noise = torch.zeros_like(x)
             for (start, stop), condition, weight in zip(parts, conditions, weights):
-                made = self.network(x[:, start:stop], timestep, condition)
+                made = self._noise(x[:, start:stop], timestep, condition)
                 noise[:, start:stop] += weight.to(x) * made
             return noise
 

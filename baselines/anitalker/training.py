@@ -195,7 +195,7 @@ class MotionStage(TalkStage):
         windows = Windows(
             motion=motion,
             noise=torch.randn(motion.shape, generator=generator),
-            time=(TRAIN_TIMESTEPS * torch.rand(count, generator=generator).square()).long(),
+            time=torch.randint(TRAIN_TIMESTEPS, (count,), generator=generator),
             sound=self.data.stacked("mfcc", clips, rows),
             source=self.data.stacked("code", clips, source[:, None])[:, 0],
             start=self.data.stacked("motion", clips, source[:, None])[:, 0],
@@ -203,23 +203,24 @@ class MotionStage(TalkStage):
         return windows, [self.data.frames.names[i] for i in clips]
 
     def losses(self, batch: Windows) -> dict[str, Tensor]:
-        return {"noise": self._error(batch, batch.sound)}
+        return {self.networks["ema_model"].sizes.predicts: self._error(batch, batch.sound)}
 
     def _error(self, batch: Windows, sound: Tensor) -> Tensor:
         network: Any = self.networks["ema_model"]
         condition = network.condition(sound, batch.source, batch.start)
-        noisy = noised(network.normalised(batch.motion, batch.start), batch.noise, batch.time)
-        return F.mse_loss(network(noisy, batch.time, condition), batch.noise)
+        clean = network.normalised(batch.motion, batch.start)
+        made = network(noised(clean, batch.noise, batch.time), batch.time, condition)
+        return F.mse_loss(made, batch.noise if network.sizes.predicts == "noise" else clean)
 
     @torch.no_grad()
     def report(self) -> dict[str, float]:
-        """On fixed training windows: error of the noise, and how much the sound of other clips adds to it."""
+        """On fixed training windows: error of the prediction, and how much the sound of other clips adds to it."""
         device = next(self.parameters()).device
         batch, _ = self._draw(32, self.generator(0, FIXED))
         batch = Windows(**{name: value.to(device) for name, value in vars(batch).items()})
         own = self._error(batch, batch.sound)
         other = self._error(batch, batch.sound.roll(1, 0))
-        return {"noise_error": float(own), "other_sound_adds": float(other - own)}
+        return {"prediction_error": float(own), "other_sound_adds": float(other - own)}
 
 
 STAGES = (RendererStage, MotionStage)

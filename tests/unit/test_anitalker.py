@@ -179,6 +179,20 @@ def test_windows_change_nothing_for_a_network_that_sees_single_frames() -> None:
     assert network.longest == 24
 
 
+@pytest.mark.parametrize("relative", (False, True))
+def test_a_network_that_knows_the_motion_gives_it(relative: bool) -> None:
+    class Knowing(MotionPredictor):
+        def forward(self, noisy: Tensor, time: Any, condition: Any) -> Tensor:
+            return torch.full_like(noisy, 0.5)
+
+    network = Knowing(tiny(relative=relative, predicts="motion"))
+    if relative:
+        network.spread.fill_(0.1)
+    made = MotionSampler(network, Mfcc(), 50, 8)(voice(9), torch.zeros(1, 64), torch.full((1, 20), 2.0), 0, 4, {})
+    torch.testing.assert_close(made, torch.full((9, 20), 2.05 if relative else 0.5))
+    torch.testing.assert_close(network.motion(network.normalised(made[None], made[:1]), made[:1])[0], made)
+
+
 # ------------------------------------------------------------------ sound
 @pytest.mark.parametrize("frames", (1, 2, 33))
 @pytest.mark.parametrize("silent", (False, True))
