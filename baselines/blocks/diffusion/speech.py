@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -98,8 +99,9 @@ class Wav2Vec2Speech(Speech):
         features = self.network.feature_extractor(sound[None])  # (1, 512, n)
         features = torch.nn.functional.interpolate(features, size=vectors, mode="linear", align_corners=True)
         hidden, _ = self.network.feature_projection(features.transpose(1, 2))
-        made = self.network.encoder(hidden, output_hidden_states=True, return_dict=True)
-        return torch.stack(made.hidden_states[1:], 2)[0].float().cpu()  # (vectors, 12, 768)
+        with _states(self.network.encoder.layers) as states:
+            self.network.encoder(hidden)
+        return torch.stack(states[1:], 2)[0].float().cpu()  # (vectors, 12, 768)
 
 
 class WhisperSpeech(Speech):
@@ -119,18 +121,22 @@ class WhisperSpeech(Speech):
     @torch.inference_mode()
     def encode(self, waveform: np.ndarray, vectors: int) -> Tensor:
         mel = self.extractor(waveform, sampling_rate=RATE, return_tensors="pt").input_features
-        states: list[Tensor] = []
-        hooks = [
-            layer.register_forward_hook(lambda layer, given, made: states.append(_hidden(made)))
-            for layer in self.network.layers
-        ]
-        try:
-            made = self.network(mel.to(self.network.device), output_hidden_states=True)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        stacked = torch.stack([made.hidden_states[0], *states], 2)[0]  # (1500, 5, 384)
-        return stacked[:vectors].float().cpu()
+        with _states(self.network.layers) as states:
+            self.network(mel.to(self.network.device))
+        return torch.stack(states, 2)[0, :vectors].float().cpu()  # (vectors, 5, 384)
+
+
+@contextmanager
+def _states(layers: Sequence[torch.nn.Module]) -> Iterator[list[Tensor]]:
+    """Fills a list with what goes into the first of the layers and what comes out of each."""
+    states: list[Tensor] = []
+    hooks = [layers[0].register_forward_pre_hook(lambda layer, given: states.append(given[0]))]
+    hooks += [layer.register_forward_hook(lambda layer, given, made: states.append(_hidden(made))) for layer in layers]
+    try:
+        yield states
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _hidden(made: Tensor | tuple[Tensor, ...]) -> Tensor:
