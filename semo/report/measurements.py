@@ -14,6 +14,7 @@ import yaml
 from semo.report.definitions import ROLE_NAMES, ReportError, read_tsv
 from semo.stats import Estimate
 
+SIZES = ("mini", "official")  # of rivals: folders between a run and its stages
 BOUNDS = ("copy-reference", "codec")
 CONTROLS = ("other-motion", "mean-motion")  # SeMo's decoder with motion that nobody made from the sound
 NOT_COMPARED = (*BOUNDS, *CONTROLS)
@@ -134,8 +135,9 @@ class Results:
         for curve in sorted([*train.glob("*/*/curve.tsv"), *train.glob("*/*/*/curve.tsv")]):
             config = curve.with_name("config.json")
             settings = _json(config) if config.is_file() else {}
-            run = curve.relative_to(train).parts[0]
-            found.append(TrainingRun(run, curve.parent.name, settings, _with_share(read_tsv(curve))))
+            run, size, *inner = curve.relative_to(train).parts[:-1]
+            stage = inner[0] if inner and size in SIZES else "/".join((size, *inner))
+            found.append(TrainingRun(run, stage, settings, _with_share(read_tsv(curve))))
         return sorted(found, key=lambda t: (t.run != "semo", t.run, t.order))
 
     def _read(self, task: str, dataset: str, method: str) -> Measured | None:
