@@ -93,7 +93,7 @@ SIZES = {
             relative=True,
             predicts="motion",
         ),
-        steps=25,
+        steps=10,
         window=50,
         overlap=16,
     ),

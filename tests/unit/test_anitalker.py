@@ -347,6 +347,36 @@ def test_folded_renderer_equals_the_original() -> None:
     assert len(rows) == len(outputs) and all(row["ok"] for row in rows), rows[:3]
 
 
+@torch.inference_mode()
+def test_modes_honour_every_parameter() -> None:
+    """Also those that the public sidecar does not use: controlled sampling, other schedules, no cut."""
+    from tests.parity.modes.anitalker import MODES, SAMPLER
+
+    torch.manual_seed(0)
+    network = MotionPredictor(tiny(controls=tuple(CONTROLS))).eval()
+    inputs = {
+        "initial_code": torch.randn(1, 64), "direction_code": torch.randn(1, 20), "audio": audio_of(network.sizes, 6, 1),
+        "face_location": torch.randn(1, 6, 1), "face_scale": torch.randn(1, 6, 1),
+        "yaw_pitch_roll": torch.randn(1, 6, 3), "noisy": torch.randn(1, 6, 20),
+    }  # fmt: skip
+    params = SAMPLER | {
+        "module": "m", "num_train_timesteps": 100, "beta_start": 1e-3, "beta_end": 0.05, "clip_x0": [-1.0, 1.0],
+        "timesteps": [0, 30, 90], "indices": [2, 1, 0], "control_flag": False,
+    }  # fmt: skip
+
+    def made(**changes: Any) -> Tensor:
+        return MODES["ddim"]({"m": network}, inputs, {}, params | changes, {})["motion"]
+
+    whole = made()
+    assert whole.abs().max() <= 1
+    for change in ({"control_flag": True}, {"clip_x0": None}, {"indices": [1, 0]}, {"beta_end": 0.02}):
+        assert (made(**change) - whole).abs().max() > 1e-4, change
+    fields = MODES["ddim"]({"m": network}, inputs, {}, params | {"after_steps": [2]}, {})
+    assert {"after_step_2", "index_2.pred_x0", "index_0.pred_x0", "motion"} <= set(fields)
+    with pytest.raises(ValueError, match="eta"):
+        made(eta=1.0)
+
+
 # ------------------------------------------------------------------ the contract
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
