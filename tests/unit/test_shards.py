@@ -323,10 +323,10 @@ def test_stores_of_different_settings_are_not_mixed(tmp_path):
 # training
 
 
-def test_all_stages_train_from_shards_and_resume_in_order(sharded, tmp_path):
+def test_all_stages_train_from_shards(sharded, tmp_path):
     before: list[str] = []
     for stage in ("stage1", "stage1b", "stage2", "reflow"):
-        command = [stage, "--preset", "smoke", "--clips", str(sharded), *before, "--steps", "3"]
+        command = [stage, "--preset", "smoke", "--clips", str(sharded), *before, "--steps", "1"]
         small = ["--set", "reflow.pairs=4", "reflow.generator_pairs=4", "stage2.window=8", "stage2.previous=4"]
         train_main([*command, "--out", str(tmp_path / stage), *small])
         before = ["--init", str(tmp_path / stage / "model")]
