@@ -355,7 +355,8 @@ def test_modes_honour_every_parameter() -> None:
     torch.manual_seed(0)
     network = MotionPredictor(tiny(controls=tuple(CONTROLS))).eval()
     inputs = {
-        "initial_code": torch.randn(1, 64), "direction_code": torch.randn(1, 20), "audio": audio_of(network.sizes, 6, 1),
+        "initial_code": torch.randn(1, 64), "direction_code": torch.randn(1, 20),
+        "audio": audio_of(network.sizes, 6, 1),
         "face_location": torch.randn(1, 6, 1), "face_scale": torch.randn(1, 6, 1),
         "yaw_pitch_roll": torch.randn(1, 6, 3), "noisy": torch.randn(1, 6, 20),
     }  # fmt: skip
