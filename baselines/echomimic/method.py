@@ -31,6 +31,7 @@ class Method(DiffusionMethod):
     sizes_of = SIZES
     build = staticmethod(build)
     fps = 24.0
+    labels = ("face and lip boxes",)
     needs_face = True
     samplings = {
         "official": Sampling(steps=30, guidance=2.5, context=12, overlap=3),

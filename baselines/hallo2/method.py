@@ -34,6 +34,7 @@ class Method(DiffusionMethod):
     official_file = "hallo2/net.pth"
     sizes_of = SIZES
     build = staticmethod(build)
+    labels = ("face and lip boxes",)
     needs_face = True
     samplings = {
         "official": Sampling(steps=40, guidance=3.5, context=16, overlap=0),

@@ -49,9 +49,10 @@ def _cells(table: Table, done: list[Measured], found: list[Measured]) -> dict[Co
     speed = undisturbed_speed(done)
     windows = -(-longest // WINDOW)
     labels = record["labels"]
+    rolled = f", {windows} × {WINDOW}" if found[0].record["plugin"] == "semo" else ""
     texts = {
         "unsupervised": "no: " + ", ".join(labels) if labels else "yes: no labels used",
-        "long_term": f"{'yes' if windows > 1 else 'no'}: {longest} frames, {windows} × {WINDOW}",
+        "long_term": f"{'yes' if windows > 1 else 'no'}: {longest} frames{rolled}",
         "real_time": "yes" if (speed or 0.0) >= REAL_TIME else "no",
     }
     cells = {}

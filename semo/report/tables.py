@@ -195,7 +195,7 @@ def _table_lines(table: Table, blocks: list[Block], inputs: Inputs) -> list[str]
         tail.append(f"- {escape(footnotes.ablation_note(inputs.results, inputs.ablations, table.number))}")
     if table.kind == "capabilities":
         tail.append("- Real-time: at least 25 frames/s from sound, undisturbed; see [speed.md](speed.md).")
-        tail.append("- Long-term: the longest clip generated in one roll-out, in windows of 16 frames.")
+        tail.append("- Long-term: the longest clip generated in one roll-out; SeMo in windows of 16 frames.")
     tail += [f"- {escape(note)}" for note in table.notes]
     tail += [f"- On the paper: {escape(note)}" for note in table.paper_notes]
     return [*lines, *tail, ""] if tail else lines
