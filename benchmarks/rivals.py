@@ -9,10 +9,7 @@ hardly change. Every method is measured in a process of its own, so that its pea
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,37 +96,8 @@ def measure(method: str, size: str, frames: int, threads: int) -> list[str]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Rivals: the fast way over a clip against frame by frame.")
-    known = None if "--here" in sys.argv else rivals()  # a process that measures does not load all methods
-    parser.add_argument("--methods", nargs="+", default=known, choices=known, metavar="METHOD")
-    parser.add_argument("--size", default="official", choices=("official", "mini"))
-    parser.add_argument("--frames", type=int, default=8, help="driving frames of the clip, at least 2")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="also write the rows to this TSV")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.frames < 2:
-        parser.error("--frames must be at least 2")
-    if options.here:
-        print("\t".join(measure(options.methods[0], options.size, options.frames, options.threads)))
-        return 0
-    lines = ["\t".join(COLUMNS)]
-    print(lines[0])
-    for method in options.methods:
-        arguments = ["--methods", method, "--size", options.size, "--frames", str(options.frames)]
-        command = [sys.executable, __file__, *arguments, "--threads", str(options.threads), "--here"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            print(f"benchmarks/rivals.py: {method} could not be measured", file=sys.stderr)
-            return 1
-        lines.append(done.stdout.strip().splitlines()[-1])
-        print(lines[-1], flush=True)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    import each_alone
+
+    about = "Rivals: the fast way over a clip against frame by frame."
+    raise SystemExit(each_alone.main(__file__, about, COLUMNS, rivals, measure, "official", frames=8, least=2))

@@ -10,10 +10,7 @@ more than 10 GB, and files that are not theirs (VAE, HuBERT, Whisper).
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -113,37 +110,8 @@ def measure(method: str, size: str, frames: int, threads: int) -> list[str]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Rivals moved by sound: seconds per second of video, memory.")
-    known = None if "--here" in sys.argv else talkers()  # a process that measures does not load all methods
-    parser.add_argument("--methods", nargs="+", default=known, choices=known, metavar="METHOD")
-    parser.add_argument("--size", default="mini", choices=("official", "mini"))
-    parser.add_argument("--frames", type=int, default=25)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="also write the rows to this TSV")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.frames < 1:
-        parser.error("--frames must be at least 1")
-    if options.here:
-        print("\t".join(measure(options.methods[0], options.size, options.frames, options.threads)))
-        return 0
-    lines = ["\t".join(COLUMNS)]
-    print(lines[0])
-    for method in options.methods:
-        arguments = ["--methods", method, "--size", options.size, "--frames", str(options.frames)]
-        command = [sys.executable, __file__, *arguments, "--threads", str(options.threads), "--here"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            print(f"benchmarks/talk_rivals.py: {method} could not be measured", file=sys.stderr)
-            return 1
-        lines.append(done.stdout.strip().splitlines()[-1])
-        print(lines[-1], flush=True)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text("\n".join(lines) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    import each_alone
+
+    about = "Rivals moved by sound: seconds per second of video, memory."
+    raise SystemExit(each_alone.main(__file__, about, COLUMNS, talkers, measure, "mini", frames=25, least=1))

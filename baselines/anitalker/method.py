@@ -16,7 +16,7 @@ from baselines.anitalker.diffusion import spaced
 from baselines.anitalker.predictor import MotionPredictor
 from baselines.anitalker.sampling import MotionSampler
 from baselines.anitalker.sound import Hubert, Mfcc
-from baselines.blocks.animate import MOTIONS, animate
+from baselines.blocks.rival import Reconstructing
 from baselines.blocks.talk import TalkMethod, cut_sound
 from baselines.checkpoints import CheckpointError, load_modules, read_checkpoint, state_of
 from baselines.method import ClipContext, MethodUnavailable
@@ -29,7 +29,7 @@ NUMBERS = {"location": ("face_location",), "face_scale": ("face_scale",), "pose"
 NEUTRAL = {"face_location": 0.5, "face_scale": 0.5} | dict.fromkeys(ANGLES, 0.0)
 
 
-class Method(TalkMethod):
+class Method(Reconstructing, TalkMethod):
     """Options of `talk`: `steps` of DDIM; `variant` of the published stage 2 (by default the first of
     `config.VARIANTS` whose file is there); for those that can be controlled `pose_yaw`, `pose_pitch`, `pose_roll` in
     [-1, 1], where 1 is 90 degrees, and `face_location`, `face_scale` in [0, 1]. With one of these given the others are
@@ -49,7 +49,6 @@ class Method(TalkMethod):
 
     def __init__(self) -> None:
         super().__init__()
-        self._animator: AniTalkerAnimator | None = None
         self._config: Config = SIZES["mini"]
         self._folder = Path()
         self._variant = MINI
@@ -117,17 +116,12 @@ class Method(TalkMethod):
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         made = {"sampler": "DDIM", "steps": options.get("steps") or self._config.steps}
         made["variant"] = options.get("variant") or self._variant
+        sampler = self._samplers.get(made["variant"])
+        if sampler is not None and sampler.network.sizes.predicts != "noise":
+            made["predicts"] = f"clean {sampler.network.sizes.predicts}"
         return made | {name: options[name] for name in NEUTRAL if options.get(name) is not None} | super().settings(
             options
         )
-
-    def reconstruct(
-        self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext
-    ) -> Iterator[np.ndarray]:
-        """Frames in the size of `source`. Option `motion`: `absolute` (default), or `relative` to the first frame."""
-        if self._animator is None:
-            raise MethodUnavailable(f"{self.name} is not loaded")
-        return animate(self._animator, source, driving, context.options.get("motion") or MOTIONS[0])
 
     def talk(self, source: np.ndarray, waveform: np.ndarray, frames: int, context: ClipContext) -> Iterator[np.ndarray]:
         """`frames` frames in the size of `source`. Raises ValueError for an option that does not exist or fit."""

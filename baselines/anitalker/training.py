@@ -220,7 +220,7 @@ class MotionStage(TalkStage):
         batch = Windows(**{name: value.to(device) for name, value in vars(batch).items()})
         own = self._error(batch, batch.sound)
         other = self._error(batch, batch.sound.roll(1, 0))
-        return {"prediction_error": float(own), "other_sound_adds": float(other - own)}
+        return {"prediction_error": float(own), "sound_use": float(other - own)}
 
 
 STAGES = (RendererStage, MotionStage)

@@ -109,15 +109,27 @@ class TrainedOrOfficial:
         return {"trained": f"{' + '.join(stages) or training['steps']} steps"}
 
 
-class KeypointMethod(TrainedOrOfficial):
-    """A rival that moves a source by the keypoints of a driving video."""
-
-    animator: ClassVar[type[Animator]]
-    tasks = ("reconstruct",)
+class Reconstructing(TrainedOrOfficial):
+    """A rival that moves a source by a driving video, through the animator that `ready` makes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._animator: Animator | None = None
+
+    def reconstruct(
+        self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext
+    ) -> Iterator[np.ndarray]:
+        """Frames in the size of `source`. Option `motion`: `absolute` (default), or `relative` to the first frame."""
+        if self._animator is None:
+            raise MethodUnavailable(f"{self.name} is not loaded")
+        return animate(self._animator, source, driving, context.options.get("motion") or MOTIONS[0])
+
+
+class KeypointMethod(Reconstructing):
+    """A rival that moves a source by the keypoints of a driving video."""
+
+    animator: ClassVar[type[Animator]]
+    tasks = ("reconstruct",)
 
     def networks(self, config: Any) -> dict[str, nn.Module]:
         return {name: module for name, module in self.build(config).items() if name in self.animator.used}
@@ -127,14 +139,6 @@ class KeypointMethod(TrainedOrOfficial):
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"motion": options.get("motion") or MOTIONS[0]} | super().settings(options)
-
-    def reconstruct(
-        self, source: np.ndarray, driving: Iterator[np.ndarray], context: ClipContext
-    ) -> Iterator[np.ndarray]:
-        """Frames in the size of `source`. Option `motion`: `absolute` (default), or `relative` to the first frame."""
-        if self._animator is None:
-            raise MethodUnavailable(f"{self.name} is not loaded")
-        return animate(self._animator, source, driving, context.options.get("motion") or MOTIONS[0])
 
     def talk(self, source: np.ndarray, waveform: np.ndarray, frames: int, context: ClipContext) -> Iterator[np.ndarray]:
         raise MethodUnavailable(f"{self.name} is driven by video, not by sound")

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from baselines.blocks.vid2vid.appearance import AppearanceExtractor
-from baselines.blocks.vid2vid.spade import SpadeDecoder
-from baselines.blocks.vid2vid.warping import DenseMotion, WarpingModule
+from baselines.blocks.vid2vid.config import TOY, RendererConfig
 from baselines.sadtalker.audio2exp import ExpNet
 from baselines.sadtalker.audio2pose import Audio2Pose
 from baselines.sadtalker.face_recon import FaceRecon
@@ -19,31 +17,13 @@ from baselines.sadtalker.renderer import FaceRenderer
 
 
 @dataclass(frozen=True)
-class Config:
-    """Widths and depths of the six networks.
+class Config(RendererConfig):
+    """Widths and depths of the six networks; the renderer's as in `RendererConfig`.
 
-    `frame_size`: side of a frame. `expressions`: numbers of an expression; with the six of the pose they are the
-    coefficients of a frame. `face_recon`: whether a network reads those of the source; without it they come from its
-    `Face`.
+    `expressions`: numbers of an expression; with the six of the pose they are the coefficients of a frame.
+    `face_recon`: whether a network reads those of the source; without it they come from its `Face`.
     """
 
-    frame_size: int = 256
-    # renderer
-    width: int = 64
-    downs: int = 2
-    channels: int = 32
-    depth: int = 16
-    blocks_3d: int = 6
-    keypoints: int = 15
-    compress: int = 4
-    hourglass_width: int = 32
-    hourglass_blocks: int = 5
-    hourglass_max_width: int = 1024
-    mask_kernel: int = 7
-    spade_hidden: int = 128
-    spade_blocks: int = 6
-    ups: tuple[int, ...] = (256, 64)
-    upscale: int = 1
     # canonical keypoints
     detector_width: int = 32
     detector_blocks: int = 5
@@ -55,7 +35,6 @@ class Config:
     expressions: int = 64
     mapping_width: int = 1024
     mapping_layers: int = 3
-    bins: int = 66
     face_recon: bool = True
     # sound
     audio_width: int = 32
@@ -69,11 +48,6 @@ class Config:
     pose_discriminator: int = 256
 
     @property
-    def planes(self) -> int:
-        """Planes of the flattened volume."""
-        return self.channels * self.depth
-
-    @property
     def coefficients(self) -> int:
         return self.expressions + POSE
 
@@ -81,21 +55,7 @@ class Config:
 SIZES = {
     "official": Config(),
     "mini": Config(
-        frame_size=64,
-        width=6,
-        channels=6,
-        depth=4,
-        blocks_3d=1,
-        keypoints=8,
-        compress=1,
-        hourglass_width=8,
-        hourglass_blocks=3,
-        hourglass_max_width=64,
-        mask_kernel=3,
-        spade_hidden=12,
-        spade_blocks=1,
-        ups=(12,),
-        upscale=2,
+        **TOY,
         detector_width=8,
         detector_blocks=3,
         detector_max_width=64,
@@ -114,16 +74,8 @@ SIZES = {
 
 
 def build_renderer(config: Config) -> FaceRenderer:
-    guide = min(config.planes, config.width << config.downs)
-    dense_motion = DenseMotion(
-        config.channels, config.depth, config.keypoints, config.compress, config.hourglass_width,
-        config.hourglass_blocks, config.hourglass_max_width, config.mask_kernel,
-    )  # fmt: skip
-    appearance = AppearanceExtractor(
-        config.width, config.downs, config.planes, config.channels, config.depth, config.blocks_3d
-    )
-    decoder = SpadeDecoder(guide, config.spade_hidden, config.spade_blocks, config.ups, config.upscale)
-    return FaceRenderer(appearance, WarpingModule(config.planes, guide, dense_motion), decoder)
+    """The three networks that turn a portrait and keypoints into a frame, as one."""
+    return FaceRenderer(config.build_appearance(), config.build_warping(), config.build_decoder())
 
 
 def build(config: Config) -> dict[str, nn.Module]:

@@ -405,7 +405,8 @@ def talk(player: Any, sound: np.ndarray, frames: int, source: np.ndarray | None 
 def test_method_of_a_training(player: Any) -> None:
     assert player.kind == "scratch" and player.tasks == ("talk", "reconstruct") and player.mini_name.endswith("-mini")
     assert player.settings({}) == {
-        "sampler": "DDIM", "steps": MINI.steps, "variant": "mfcc_audio_only", "trained": "renderer 7 + motion 7 steps"
+        "sampler": "DDIM", "steps": MINI.steps, "variant": "mfcc_audio_only", "predicts": "clean motion",
+        "trained": "renderer 7 + motion 7 steps",
     }  # fmt: skip
     assert player.settings({"steps": 4})["steps"] == 4
     assert player.parameters("reconstruct") < player.parameters("talk")
@@ -499,6 +500,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, Sizes]:
             controls=published(variant).controls,
             audio_dim=16 if variant.startswith("hubert") else 39,
             audio_layers=3,
+            relative=published(variant).relative,
+            predicts=published(variant).predicts,
         )
         for variant in VARIANTS
     }

@@ -37,6 +37,7 @@ from semo import registry
 from tests.parity import fill
 from tests.parity.check import FIXTURES, fill_modules, make_inputs, read
 from tests.parity.modes.liveportrait import MODES
+from tests.unit.perturbed import perturb, ready
 
 CONTEXT = ClipContext("clip", 0)
 WITH_RETARGETING = replace(SIZES["mini"], retargeting=True, stitching_hidden=(8,), lip_hidden=(8,), eye_hidden=(8, 8))
@@ -46,19 +47,14 @@ def networks(config: Config = SIZES["mini"], dtype: torch.dtype = torch.float32)
     """Untrained networks whose keypoints are spread within the picture and whose layers that start at zero are not."""
     torch.manual_seed(0)
     modules = build(config)
+    perturb(modules)
     with torch.no_grad():
-        for module in modules.values():
-            for name, value in [*module.named_parameters(), *module.named_buffers()]:
-                if name.endswith("running_var"):
-                    value.uniform_(0.5, 1.5)
-                elif value.dtype.is_floating_point and not name.endswith(("weight_u", "weight_v")):
-                    value.add_(0.05 * torch.randn_like(value))
         heads = modules["motion_extractor"].detector
         for name in ("kp", "exp", "t", "scale"):
             heads.get_submodule(f"fc_{name}").weight.mul_(0.1)
         heads.fc_kp.bias.uniform_(-0.6, 0.6)
         heads.fc_scale.bias.fill_(1)
-    return {name: module.eval().to(dtype) for name, module in modules.items()}
+    return ready(modules, dtype)
 
 
 def animator(fast: bool = True, config: Config = SIZES["mini"], dtype: torch.dtype = torch.float32

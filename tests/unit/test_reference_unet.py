@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -27,13 +27,7 @@ from baselines.blocks.reference_unet.motion import TemporalTransformer
 from tests.parity.check import FIXTURES, differing_keys, read, read_keys
 from tests.unit.reference_unet_samples import EXACT, METHODS, PLACES, SIDE, TINY, networks, normal, randomised
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from baselines.blocks.winograd import WinogradConv
 from baselines.checkpoints import save_modules
 from baselines.method import ClipContext, ClipFailure, MethodUnavailable, make_method
 from baselines.tpsmm import splines
+from tests.unit.perturbed import perturb, ready
 
 METHODS = ("fomm", "mraa", "tpsmm")
 CONTEXT = ClipContext("clip", 0)
@@ -36,14 +37,8 @@ def networks(method: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> 
     config = import_module(f"baselines.{method}.config")
     torch.manual_seed(seed)
     modules = config.build(config.SIZES["mini"])
-    with torch.no_grad():
-        for module in modules.values():
-            for name, value in [*module.named_parameters(), *module.named_buffers()]:
-                if name.endswith("running_var"):
-                    value.uniform_(0.5, 1.5)
-                elif value.dtype.is_floating_point and not name.endswith("down.weight"):
-                    value.add_(0.05 * torch.randn_like(value))
-    return {name: module.eval().to(dtype) for name, module in modules.items()}
+    perturb(modules)
+    return ready(modules, dtype)
 
 
 def animator(method: str, fast: bool = True, dtype: torch.dtype = torch.float32) -> Animator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,30 +37,20 @@ from semo.train.data import FrameBank
 from tests.parity import fill
 from tests.parity.check import FIXTURES, fill_modules, make_inputs, read
 from tests.parity.modes.sadtalker import MODES
+from tests.unit.perturbed import perturb, ready
 
 RATE = 16000
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def networks(config: Config = SIZES["mini"], dtype: torch.dtype = torch.float32) -> dict[str, nn.Module]:
     """Untrained networks whose norms are not the identity and whose keypoints lie within the picture."""
     torch.manual_seed(0)
     modules = build(config)
-    with torch.no_grad():
-        for module in modules.values():
-            for name, value in [*module.named_parameters(), *module.named_buffers()]:
-                if name.endswith("running_var"):
-                    value.uniform_(0.5, 1.5)
-                elif value.dtype.is_floating_point and not name.endswith(("weight_u", "weight_v", "down.weight")):
-                    value.add_(0.05 * torch.randn_like(value))
-    return {name: module.eval().to(dtype) for name, module in modules.items()}
+    perturb(modules)
+    return ready(modules, dtype)
 
 
 def face(frames: int = 1, seed: int = 0) -> Face:

@@ -1,4 +1,4 @@
-"""What the modes of Hallo2, AniPortrait and EchoMimic share (shared/parity/README.md)."""
+"""What the modes of Hallo2, AniPortrait and EchoMimic share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.blocks.reference_unet import Banks, ReferenceUNet, UNetConfig, ddim, guided, published
+from tests.parity.modes import Fields, Mode
 
-Fields = dict[str, Tensor]
 Uses = Mapping[str, Fields]
 UNCONDITIONAL = torch.tensor([True, False])  # rows of a batch of two
 
@@ -84,3 +84,8 @@ def doubled(value: Tensor, params: Mapping[str, Any], unconditional: Tensor | No
     if not params["classifier_free_guidance"]:
         return value
     return torch.cat((torch.zeros_like(value) if unconditional is None else unconditional, value))
+
+
+def modes(condition: Mode, reference: Mode, predict: Mode) -> dict[str, Mode]:
+    """The modes that all three methods have; with and without guidance the networks run alike."""
+    return {"condition": condition, "reference": reference, "plain": predict, "cfg": predict, "scheduler": scheduler}

@@ -1,8 +1,8 @@
-"""Modes of AniPortrait's golden runs (shared/parity/README.md)."""
+"""Modes of AniPortrait's golden runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -10,7 +10,7 @@ from torch import nn
 from baselines.aniportrait.config import SIZES
 from baselines.aniportrait.pose_guider import PoseGuider
 from baselines.blocks.reference_unet import DenoisingUNet, ReferenceUNet
-from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, scheduler, unet_sizes, write
+from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, modes, unet_sizes, write
 
 
 def build(meta: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -43,10 +43,4 @@ def predict(modules: Mapping[str, nn.Module], inputs: Fields, uses: Uses, params
     return denoise(modules, inputs, uses, params, tokens=doubled(inputs["tokens"], params), condition=features)
 
 
-MODES: dict[str, Callable[..., Fields]] = {
-    "condition": condition,
-    "reference": reference,
-    "plain": predict,
-    "cfg": predict,
-    "scheduler": scheduler,
-}
+MODES = modes(condition, reference, predict)

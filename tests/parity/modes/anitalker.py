@@ -1,4 +1,4 @@
-"""Modes of AniTalker's golden runs (shared/parity/README.md)."""
+"""Modes of AniTalker's golden runs."""
 
 from __future__ import annotations
 

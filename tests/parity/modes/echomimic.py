@@ -1,14 +1,14 @@
-"""Modes of EchoMimic's golden runs (shared/parity/README.md)."""
+"""Modes of EchoMimic's golden runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from baselines.echomimic import config
-from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, scheduler, unet_sizes, write
+from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, modes, unet_sizes, write
 
 
 def build(meta: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -36,10 +36,4 @@ def predict(modules: Mapping[str, nn.Module], inputs: Fields, uses: Uses, params
     )  # fmt: skip
 
 
-MODES: dict[str, Callable[..., Fields]] = {
-    "condition": condition,
-    "reference": reference,
-    "plain": predict,
-    "cfg": predict,
-    "scheduler": scheduler,
-}
+MODES = modes(condition, reference, predict)

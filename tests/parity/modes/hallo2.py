@@ -1,8 +1,8 @@
-"""Modes of Hallo2's golden runs (shared/parity/README.md)."""
+"""Modes of Hallo2's golden runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from baselines.blocks.reference_unet import Audio
 from baselines.blocks.reference_unet.audio import REGIONS
 from baselines.hallo2 import config
-from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, scheduler, unet_sizes, write
+from tests.parity.modes._reference_unet import Fields, Uses, denoise, doubled, modes, unet_sizes, write
 
 
 def build(meta: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -68,12 +68,4 @@ def predict(modules: Mapping[str, nn.Module], inputs: Fields, uses: Uses, params
     )  # fmt: skip
 
 
-MODES: dict[str, Callable[..., Fields]] = {
-    "image_tokens": image_tokens,
-    "audio_tokens": audio_tokens,
-    "condition": condition,
-    "reference": reference,
-    "plain": predict,
-    "cfg": predict,
-    "scheduler": scheduler,
-}
+MODES = {"image_tokens": image_tokens, "audio_tokens": audio_tokens} | modes(condition, reference, predict)

@@ -1,4 +1,4 @@
-"""Modes of LIA's golden runs (shared/parity/README.md)."""
+"""Modes of LIA's golden runs."""
 
 from __future__ import annotations
 
