@@ -137,7 +137,7 @@ class Results:
             settings = _json(config) if config.is_file() else {}
             run, size, *inner = curve.relative_to(train).parts[:-1]
             stage = inner[0] if inner and size in SIZES else "/".join((size, *inner))
-            found.append(TrainingRun(run, stage, settings, _with_share(read_tsv(curve))))
+            found.append(TrainingRun(run, stage, settings, _derived(read_tsv(curve))))
         return sorted(found, key=lambda t: (t.run != "semo", t.run, t.order))
 
     def _read(self, task: str, dataset: str, method: str) -> Measured | None:
@@ -169,12 +169,18 @@ def _place(method: str) -> tuple[int, list[tuple[int, str]]]:
     return group, parts if group else [(NOT_COMPARED.index(method), "")]
 
 
-def _with_share(curve: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The curve with `sound_share`: what other sound adds to the error of a stage that listens, as a share of it."""
+def _derived(curve: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The curve with two columns more, where it has what they follow from.
+
+    `sound_share`: what other sound adds to the error of a stage that listens, as a share of it. `moving_gain`: PSNR of
+    moving pixels less that of copying the source, in dB; stages choose their own pairs of frames.
+    """
     error = next((column for row in curve[:1] for column in row if column.endswith("_error")), None)
     for row in curve:
         if error and row.get("sound_use") and row[error] and float(row[error]) > 0:
             row["sound_share"] = str(float(row["sound_use"]) / float(row[error]))
+        if row.get("psnr_moving") and row.get("psnr_moving_copy"):
+            row["moving_gain"] = str(float(row["psnr_moving"]) - float(row["psnr_moving_copy"]))
     return curve
 
 

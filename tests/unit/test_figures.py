@@ -19,7 +19,7 @@ from semo.media import write_lossless
 from semo.report import figures
 from semo.report.__main__ import ROOT, main
 from semo.report.definitions import ReportError
-from semo.report.figures._style import Sheet, difference, fit
+from semo.report.figures._style import Sheet, difference, fit, name_points
 from semo.report.figures.probe import Frames, parameters
 from semo.report.figures.talking import loudness
 from semo.report.tables import load_inputs
@@ -197,3 +197,17 @@ def test_pieces():
     sheet.row("label", [picture, "not run: reason"], ["1.0 dB"])
     drawn = sheet.figure("title", "a note " * 30)
     assert isinstance(drawn, Figure) and len(drawn.axes) == 2
+
+
+def test_names_of_points_do_not_cover_each_other():
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    axes = figure.subplots()
+    points = [("first", 1.0, 1.0), ("second", 1.001, 1.001), ("third", 1.002, 0.999), ("a long name", 2.0, 1.0)]
+    for _, x, y in points:
+        axes.plot(x, y, "o")
+    name_points(axes, points)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == [name for name, _, _ in points]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert all(0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)

@@ -9,10 +9,14 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 DPI = 110
 TILE = 128
 GAP = 6
+# where a name may stand beside its point: points to the right and up, and which end of the text lies there
+SIDES = ((7, 0, "left"), (6, 8, "left"), (6, -8, "left"), (-7, 0, "right"), (-6, 8, "right"), (-6, -8, "right"),
+         (6, 17, "left"), (6, -17, "left"), (-6, 17, "right"))  # fmt: skip
 LABEL_CHARACTERS = 19
 # Colour-blind safe (Okabe-Ito); one colour per meaning in every figure.
 COLOURS = {
@@ -57,10 +61,37 @@ def message(title: str, text: str) -> Figure:
     return figure
 
 
+def name_points(axes: Axes, points: Sequence[tuple[str, float, float]], size: float = 8) -> None:
+    """Write each (name, x, y) beside its point, where it covers neither another name nor a point and stays inside.
+
+    To be called when the axes have their final scale and limits.
+    """
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()  # places the axes
+    at = {name: axes.transData.transform((x, y)) for name, x, y in points}
+    taken = [Bbox.from_bounds(px - 5, py - 5, 10, 10) for px, py in at.values()]
+    for name, x, y in points:
+        for dx, dy, side in SIDES:
+            text = axes.annotate(
+                name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=size, ha=side, va="center"
+            )
+            text.set_in_layout(False)  # or the axes would shrink, and the points move, to make room for it
+            box = text.get_window_extent()
+            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+            text.remove()
+        else:
+            text = axes.annotate(name, (x, y), xytext=SIDES[0][:2], textcoords="offset points", fontsize=size)
+            box = text.get_window_extent()
+        taken.append(box)
+
+
 class Sheet:
     """Rows of equal square pictures with a label on the left, titles on top and a line below each picture."""
 
-    def __init__(self, columns: int, tile: int = TILE, label: int = 130):
+    def __init__(self, columns: int, tile: int = TILE, label: int = 144):
         self.columns, self.tile, self.label = columns, tile, label
         self._rows: list[tuple[str, list[np.ndarray | str | None], list[str]]] = []
         self._heads: dict[int, list[str]] = {}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from semo.report.definitions import read_tsv
 from semo.report.figures import MissingInput
-from semo.report.figures._style import COLOURS
+from semo.report.figures._style import COLOURS, name_points
 from semo.report.tables import Inputs
 from semo.stats import estimate
 
@@ -81,14 +81,18 @@ def _scatter(axes: Axes, text: str, points: Sequence[Point]) -> None:
             spread = None
             if point.low is not None and point.high is not None:
                 spread = [[point.value - point.low], [point.high - point.value]]
-            kilobits = point.numbers * BITS * FPS / 1000
-            axes.errorbar(kilobits, point.value, yerr=spread, fmt="o", color=colour, elinewidth=1, markersize=5,
+            axes.errorbar(_kilobits(point), point.value, yerr=spread, fmt="o", color=colour, elinewidth=1, markersize=5,
                           label=kind if point is of_kind[0] else None)  # fmt: skip
-            axes.annotate(point.run, (kilobits, point.value), xytext=(5, 4), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
     axes.set(xlabel=f"kbit/s of motion ({BITS}-bit numbers, {FPS} frames/s)", ylabel=text)
     if points:
+        axes.margins(x=0.2)
         axes.legend(loc="lower right")
+        name_points(axes, [(point.run, _kilobits(point), point.value) for point in points], size=7)
+
+
+def _kilobits(point: Point) -> float:
+    return point.numbers * BITS * FPS / 1000
 
 
 def _finding(points: Sequence[Point]) -> str:

@@ -170,7 +170,7 @@ def _tokens(encode, frames: np.ndarray, batch: int = 128) -> np.ndarray:
 
 def _draw(probed: Mapping[str, Probed], reasons: Sequence[str]) -> Figure:
     figure = Figure(figsize=(10.4, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[4.2, 1])
+    left, right = figure.subplots(1, 2, width_ratios=[3.6, 1])
     for i, (title, found) in enumerate(probed.items()):
         at = np.arange(len(found.motion)) + (i - (len(probed) - 1) / 2) * 0.8 / len(probed)
         colour = (COLOURS["semo"], COLOURS["semo-released"], COLOURS["unmasked"], *CYCLE)[i]
@@ -192,11 +192,10 @@ def _draw(probed: Mapping[str, Probed], reasons: Sequence[str]) -> Figure:
 def _chance(axes: Axes, probed: Mapping[str, Probed]) -> None:
     among = max(found.among for found in probed.values())
     axes.set_title(f"Person, of {among}", loc="left")
-    axes.set(ylim=(0, 1), ylabel="named rightly, another clip")
+    axes.set(ylim=(0, 1), ylabel="named rightly, another clip (dashed: chance)")
     axes.set_xticks([])
     if among:
         axes.axhline(1 / among, color=COLOURS["copy-reference"], linestyle="--")
-        axes.annotate("chance", (0, 1 / among), xytext=(0, 3), textcoords="offset points", fontsize=8)
 
 
 def _finding(probed: Mapping[str, Probed]) -> str:

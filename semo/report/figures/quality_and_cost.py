@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from semo.report.capabilities import undisturbed_speed
 from semo.report.figures import MissingInput
-from semo.report.figures._style import COLOURS, CYCLE
+from semo.report.figures._style import COLOURS, CYCLE, name_points
 from semo.report.figures._videos import compared_methods
 from semo.report.tables import Inputs
 
@@ -57,7 +57,6 @@ def _scatter(axes: Axes, values: list[tuple[Point, float | None]], copy: Point |
     shown = [(point, cost) for point, cost in values if cost]
     for colour, (point, cost) in zip(CYCLE * 2, shown, strict=False):
         axes.plot(cost, point.quality, "o", color=COLOURS.get(point.method, colour), markersize=7)
-        axes.annotate(point.label, (cost, point.quality), xytext=(6, 4), textcoords="offset points", fontsize=8)
     if copy:
         axes.axhline(copy.quality, color=COLOURS["copy-reference"], linestyle="--")
         place = axes.get_yaxis_transform()
@@ -65,6 +64,7 @@ def _scatter(axes: Axes, values: list[tuple[Point, float | None]], copy: Point |
     axes.set_xlabel(title)
     if shown:
         axes.set_xscale("log")
-        axes.margins(x=0.25, y=0.15)
+        axes.margins(x=0.3, y=0.15)
+        name_points(axes, [(point.label, cost, point.quality) for point, cost in shown])
     else:
         axes.text(0.5, 0.5, "not run: not recorded", ha="center", va="center", transform=axes.transAxes, fontsize=8)

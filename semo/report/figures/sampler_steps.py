@@ -51,7 +51,7 @@ def _models(inputs: Inputs) -> dict[str, Any]:
 
     stages = list(inputs.results.config.get("stages", ()))
     before = [stage for stage in stages if stage != "reflow"]
-    shown = [(f"after {before[-1]}", before[-1])] if before else []
+    shown = [(f"after {before[-1].replace('stage', 'stage ')}", before[-1])] if before else []
     shown += [("after reflow", "reflow")] if "reflow" in stages else []
     models = {}
     for title, stage in shown:

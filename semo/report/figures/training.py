@@ -54,7 +54,7 @@ def _staged(panels: Sequence[Axes], runs: list[TrainingRun]) -> None:
     styles = [(CYCLE[names.index(run.run) % len(CYCLE)], LINES[run.order % len(LINES)]) for run in runs]
     _lines(panels[0], runs, "loss", "Talking rivals: loss, each its own", "loss", styles)
     panels[0].set_yscale("log")
-    _lines(panels[1], runs, "psnr_moving", "Talking rivals: moving parts", "PSNR, dB", styles)
+    _lines(panels[1], runs, "moving_gain", "Talking rivals: moving parts", "PSNR less that of copying, dB", styles)
     _lines(panels[2], runs, "sound_share", "Talking rivals: cost of other sound", "share of the error", styles)
     _shared_legend(panels[3], panels[0])
 
@@ -91,7 +91,7 @@ def _lines(
             axes.axhline(copies[-1], color=COLOURS["copy-reference"], linestyle="--", label="copy-reference")
     if axes.lines and column == "motion_use_db":
         axes.axhline(0.5, color=COLOURS["copy-reference"], linestyle=":")
-        axes.text(0.02, 0.5, "0.5 dB: in use", fontsize=7, va="bottom", transform=axes.get_yaxis_transform())
+        axes.annotate("in use", (1, 0.5), (3, 0), axes.get_yaxis_transform(), "offset points", va="center", fontsize=7)
     _finish(axes, "steps", unit)
 
 
