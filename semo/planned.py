@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -13,6 +13,7 @@ from semo.registry import PROJECT
 
 if TYPE_CHECKING:
     from plan.methods import Plugin
+    from plan.run import Run
 
 CONFIGS = PROJECT / "workflow/config"
 SCHEMAS = PROJECT / "workflow/schemas"
@@ -32,7 +33,7 @@ def planned_run(config: Path | None = None) -> Iterator[tuple[str, str]]:
     Raises ValueError where the config cannot be used.
     """
     _plan()
-    from plan import costs, machine, needs, networks, settings
+    from plan import machine, needs, networks, settings
     from plan.run import Run
 
     chosen = _merged(_read(CONFIGS / "mini.yaml"), _read(config) if config else {})
@@ -40,21 +41,21 @@ def planned_run(config: Path | None = None) -> Iterator[tuple[str, str]]:
     entries = settings.read_entries(CONFIGS / "datasets.yaml", "datasets", SCHEMAS)
     weights = settings.read_entries(CONFIGS / "weights.yaml", "weights", SCHEMAS)
     ablations = settings.read_ablations(CONFIGS / "ablations.tsv", SCHEMAS)
+    placed = {name: entry | {"enabled": True} for name, entry in entries.items()}
     try:
         run = Run(chosen, entries, ablations, methods_of(PROJECT), PROJECT)
         notes = networks.Networks(chosen, weights, PROJECT).notes
     except settings.SettingsError as error:
         yield "cannot run", str(error).removeprefix("config: ")
+        yield from _costs(Run(chosen, placed, ablations, methods_of(PROJECT), PROJECT), placed)
         return
     yield "data", ", ".join(run.datasets)
     yield "trains", ", ".join([f"SeMo ({', '.join(run.stages)})", *run.trained_rivals,
                                f"{len(run.chosen_ablations)} ablations"])
     yield "measures", ", ".join(dict.fromkeys(method for _, _, method in run.measured()))
-    cost = costs.estimate(run, entries, PROJECT, costs.read_rates(chosen["preset"]))
-    yield "jobs", f"{cost.total} ({', '.join(f'{count} {kind}' for kind, count in cost.jobs.items() if count)})"
-    yield "cost", _cost(cost)
+    yield from _costs(run, entries)
     disk = needs.disk_mb(run, entries, PROJECT)
-    yield "disk", f"about {disk / 1000:.1f} GB of videos"
+    yield "videos", f"about {disk / 1000:.1f} GB"
     for note in notes:
         yield "instead", note
     problem = machine.misfit(needs.memory_mb(chosen["preset"], "train"), disk, PROJECT / chosen["results"],
@@ -62,11 +63,13 @@ def planned_run(config: Path | None = None) -> Iterator[tuple[str, str]]:
     yield "here", problem or "it can run"
 
 
-def _cost(cost: Any) -> str:
-    unknown = f"not measured: {', '.join(cost.unmeasured)}" if cost.unmeasured else ""
-    if not cost.core_hours:
-        return "no rate of this preset has been measured (benchmarks/gpu.py measures those of one GPU)"
-    return f"{cost.core_hours:.1f} core-hours from nothing, measured rates" + (f"; {unknown}" if unknown else "")
+def _costs(run: Run, entries: dict[str, dict]) -> Iterator[tuple[str, str]]:
+    """What the run would cost with its data sets in place."""
+    from plan import costs
+
+    rates = costs.read_rates(PROJECT)
+    batch = costs.batches(run.config["preset"], PROJECT)
+    return costs.table(costs.estimate(run, entries, rates, batch, PROJECT), rates)
 
 
 def _plan() -> None:

@@ -210,7 +210,7 @@ def test_info_names_data_sets_methods_and_what_the_run_costs(monkeypatch, tmp_pa
     assert "SEMO_MEDIA" in lines["real-street"] and "on application" in lines["mead"]
     assert "semo fetch fomm" in lines["fomm"]
     assert lines["trains"].startswith("SeMo (stage1, stage1b, stage2, reflow), ")
-    assert "core-hours" in lines["cost"] and int(lines["jobs"].split()[0]) > 100
+    assert "from nothing" in lines["core-hours"] and int(lines["jobs"].split()[0]) > 100
     videos = tmp_path / "videos"
     videos.mkdir()
     (videos / "a.mp4").touch()
@@ -221,9 +221,10 @@ def test_info_names_data_sets_methods_and_what_the_run_costs(monkeypatch, tmp_pa
 def test_info_of_a_config_says_what_stands_in_the_way(monkeypatch, tmp_path):
     monkeypatch.delenv("SEMO_WEIGHTS", raising=False)
     shown = run("info", "--config", str(CONFIGS / "small.yaml")).stdout
-    assert "patch-pca is used instead" in shown and "no rate of this preset has been measured" in shown
+    assert "patch-pca is used instead" in shown and "not measured" in shown and "GPU-hours" in shown
     shown = run("info", "--config", str(CONFIGS / "paper.yaml")).stdout
     assert "cannot run" in shown and "is enabled in workflow/config/datasets.yaml" in shown
+    assert "assumed, not measured" in shown and " TB\n" in shown
     (tmp_path / "mine.yaml").write_text("budgets: {stage1_step: 3}")
     refused("did you mean 'stage1_steps'?", "info", "--config", tmp_path / "mine.yaml")
     refused("cannot be read as a config", "info", "--config", tmp_path / "absent.yaml")

@@ -25,29 +25,64 @@ def run_of(root: Path, **budgets: object) -> Run:
     return Run(config, DATASETS, rows, methods.discover(root / "baselines"), root)
 
 
+RATES = costs.read_rates(ROOT)
+
+
+def lines(run: Run, root: Path = ROOT, rates: dict = RATES, **config: object) -> dict[str, costs.Cost]:
+    """The estimate, by name."""
+    run.config = run.config | config
+    batch = costs.batches(run.config["preset"], ROOT)
+    return {line.name: line for line in costs.estimate(run, DATASETS, rates, batch, root)}
+
+
 def test_jobs_are_those_that_snakemake_counts(project: Project) -> None:
     planned = counts(project.dry_run())
-    cost = costs.estimate(run_of(project.path), DATASETS, project.path, {})
-    assert cost.total == planned.pop("total")
-    assert {kind: count for kind, count in cost.jobs.items() if kind in planned} == {
-        kind: planned[kind] for kind in cost.jobs if kind in planned
+    estimated = lines(run_of(project.path), project.path).values()
+    assert sum(line.jobs for line in estimated) == planned.pop("total")
+    kinds = {line.rule for line in estimated} - {"other"}
+    assert {kind: sum(line.jobs for line in estimated if line.rule == kind) for kind in kinds if kind in planned} == {
+        kind: planned[kind] for kind in kinds if kind in planned
     }
 
 
 def test_cost_is_rate_times_amount_and_names_what_nobody_measured() -> None:
+    rates = RATES | {"core_seconds": {"mini": {"train": {"stage1": 1.5}}}}
     run = run_of(ROOT, ablations=[], rival_steps=0)
-    cost = costs.estimate(run, DATASETS, ROOT, {("train", "stage1"): 1.5})
-    assert cost.core_hours == pytest.approx(1.5 * run.budgets["stage1_steps"] / 3600)
-    assert "train stage2" in cost.unmeasured and "train stage1" not in cost.unmeasured
-    twice = run_of(ROOT, ablations=[], rival_steps=0, stage1_steps=2 * run.budgets["stage1_steps"])
-    rates = costs.read_rates("mini")
-    first, second = (costs.estimate(r, DATASETS, ROOT, rates).core_hours for r in (run, twice))
-    assert second - first == pytest.approx(rates["train", "stage1"] * run.budgets["stage1_steps"] / 3600)
+    found = lines(run, rates=rates)
+    assert found["train stage1"].core_hours == pytest.approx(1.5 * run.budgets["stage1_steps"] / 3600)
+    assert found["train stage2"].core_hours is None
+    told = dict(costs.table(list(found.values()), rates))
+    missing = told["not measured"].split(", ")
+    assert "train stage2" in missing and "train stage1" not in missing
+    assert told["core-hours"].startswith(f"{sum(line.core_hours or 0 for line in found.values()):.1f} ")
+    assert "GPU-hours" not in told
+
+
+def test_every_method_of_the_default_run_is_measured() -> None:
+    run = run_of(ROOT)
+    told = dict(costs.table(list(lines(run).values()), RATES))
+    assert told["not measured"] == "tables, figures, pages"
 
 
 def test_no_rate_is_made_up_for_a_preset_that_was_not_measured() -> None:
-    cost = costs.estimate(run_of(ROOT), DATASETS, ROOT, costs.read_rates("small"))
-    assert cost.core_hours == 0 and "train stage1" in cost.unmeasured
+    found = lines(run_of(ROOT), preset="small")
+    assert all(line.core_hours is None for name, line in found.items() if not name.startswith("prepare"))
+
+
+def test_cost_of_the_papers_run() -> None:
+    """The arithmetic by hand, from the rates of the file."""
+    config = MINI | yaml.safe_load((CONFIGS / "paper.yaml").read_text())
+    entry = {"path": "x", "expected": {"clips": 36000, "hours": 100}}
+    prepared = costs.preparation("set", entry, config, RATES, Path("/nowhere"))
+    assert prepared.jobs == 256 and prepared.bytes == 100 * 3600 * 25 * 4 * 32 * 32 * 2
+    assert prepared.core_hours == pytest.approx(100 / RATES["cpu"]["prepare_times_real_time"])
+    trained = costs.training("stage1", 400000, config, RATES, {"stage1": 256})
+    flops = RATES["flops"]["base"]["stage1"] * 400000 * 256
+    assert trained.gpu_hours == pytest.approx(flops / RATES["gpu"]["flops_per_s"] / 3600)
+    told = dict(costs.table([prepared, trained], RATES))
+    assert "assumed, not measured" in told["GPU-hours"] and told["jobs"].startswith("257 ")
+    unknown = costs.training("stage1", 1, config | {"preset": "other"}, RATES, {"stage1": 1})
+    assert unknown.gpu_hours is None and "train stage1" in dict(costs.table([unknown], RATES))["not measured"]
 
 
 def test_videos_of_a_shipped_set_are_counted(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from plan import estimate, shards
+from plan import shards
 
-from .conftest import ROOT, Project, make_project, shorten
+from .conftest import Project, make_project, shorten
 
 PAPER = ("--configfile", "workflow/config/paper.yaml")
 LIMITED = """
@@ -83,20 +82,3 @@ def test_what_is_expected_of_a_data_set(tmp_path: Path) -> None:
         (tmp_path / "videos" / name).touch()
     assert shards.expected({"path": "videos", "max_seconds": 36}, tmp_path) == (2, 0.02)
     assert shards.expected({"path": "gone"}, tmp_path)[0] == shards.ASSUMED_CLIPS
-
-
-def test_cost_of_the_papers_run() -> None:
-    """The arithmetic by hand, from the rates of the file."""
-    config = yaml.safe_load((ROOT / "workflow/config/paper.yaml").read_text())
-    rates = estimate.read_rates(ROOT / "benchmarks/rates.yaml")
-    entry = {"path": "x", "expected": {"clips": 36000, "hours": 100}}
-    cost = estimate.preparation("set", entry, config, rates, Path("/nowhere"))
-    assert cost.jobs == 256 and cost.bytes == 100 * 3600 * 25 * 4 * 32 * 32 * 2
-    assert cost.core_hours == pytest.approx(100 / rates["cpu"]["prepare_times_real_time"])
-    trained = estimate.training("stage1", 400000, config, rates, {"stage1": 256})
-    flops = rates["flops"]["base"]["stage1"] * 400000 * 256
-    assert trained.gpu_hours == pytest.approx(flops / rates["gpu"]["flops_per_s"] / 3600)
-    text = estimate.table([cost, trained], rates, cores=10, gpus=8)
-    assert "assumed, not measured" in text and "total" in text
-    unknown = estimate.training("stage1", 1, config | {"preset": "other"}, rates, {"stage1": 1})
-    assert unknown.gpu_hours is None and "not known" in estimate.table([unknown], rates, 1, 1)

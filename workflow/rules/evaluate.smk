@@ -10,6 +10,8 @@ rule evaluate:
         record="<results>/metrics/{task}/{dataset}/{method}.json",
     log:
         "<logs>/evaluate/{task}-{dataset}-{method}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{task}-{dataset}-{method}.tsv"
     params:
         generated=subpath(input.run, parent=True),
         clips=subpath(input.manifest, parent=True),
