@@ -15,6 +15,7 @@ STAGES = ("stage1", "stage1b", "stage2", "reflow")
 TASKS = {"reconstruct": ("reconstruct", "cross"), "talk": ("talk",)}  # what a method declares -> what is measured
 ABLATION_ROLE = "hdtf"  # Tables 5-7 are on HDTF
 RELEASED = "semo/weights/semo-mini"
+FIGURE_MODELS = {"drift": ("drift/mask", "drift/nomask"), "objects": ("objects",)}  # trained for a figure alone
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,12 @@ class Run:
         if planned.weights.startswith("data/"):
             return f"{planned.weights}/fetched.json"
         return f"{planned.weights}/{'config' if planned.plugin in self.trained_rivals else 'pipeline'}.json"
+
+    def figure_models(self, figure: str) -> list[str]:
+        """Folders of the models that are trained for a figure alone; none where the config leaves them out."""
+        if not self.budgets.get(f"{figure}_steps"):
+            return []
+        return [f"{self.results}/train/{name}/model" for name in FIGURE_MODELS.get(figure, ())]
 
     def samples(self, method: str) -> bool:
         """Whether the method draws with SeMo's samplers, whose steps the config sets; rivals have their own."""

@@ -217,6 +217,11 @@ def recipe_source(wildcards):
     return source("baselines.training", f"baselines.{folder}.training", f"baselines.{folder}.config")
 
 
+def figure_models(wildcards):
+    """The models that are trained for a figure alone."""
+    return [f"{folder}/pipeline.json" for folder in RUN.figure_models(wildcards.figure)]
+
+
 def figure_source(wildcards):
     return source("semo.report", f"semo.report.figures.{wildcards.figure}")
 

@@ -57,6 +57,7 @@ rule figure:
     input:
         config="<results>/config.json",
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),
+        models=figure_models,
     output:
         report(
             "<reports>/figures/{figure}.png",
