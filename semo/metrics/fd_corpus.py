@@ -18,6 +18,6 @@ METRIC = Metric(
     network="corpus-frame",
     stands_for="fid",
     of_set=distance_of_frames,
-    digits=2,
+    digits=1,
     enough=(1000, "frames", "StableSR issue 105: fewer than 1,000 images say nothing"),
 )

@@ -18,6 +18,6 @@ METRIC = Metric(
     network="corpus-clip",
     stands_for="fvd",
     of_set=distance_of_windows,
-    digits=2,
+    digits=1,
     enough=(256, "windows", "common_metrics issue 26: fewer than 256 videos say nothing"),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from semo.metrics import Metric, all_metrics, metric
 from semo.report.definitions import ROLE_NAMES, Ablation, Table
-from semo.report.markdown import escape, grid
+from semo.report.markdown import NO_BREAK, escape, grid
 from semo.report.measurements import Measured, Results
 from semo.report.rows import Block
 from semo.stats import MIN_PEOPLE, Estimate, kendall_tau, paired_difference
@@ -18,11 +18,13 @@ repeat the paper's printed numbers: other data, other clips, other size, so they
 compared cell by cell; [audit.md](audit.md) holds them against each other. What depends on the clock is in
 [speed.md](speed.md); everything here is the same in two runs on one machine.
 
-A cell reads: mean, below it [95 % interval] and n clips/people. ↑ higher is better, ↓ lower is better. Bold is the best
-mean among methods trained alike in this run; intervals may overlap. *Italic* rows are no methods. Bounds:
+A cell reads: mean, below it [95 % interval]; n clips/people is that of the column's head, or stands in the cell where
+it differs. ↑ higher is better, ↓ lower is better. Bold is the best mean among methods trained alike in this run;
+intervals may overlap. *Italic* rows are no methods. Bounds:
 copy-reference repeats the source frame, codec encodes and decodes the truth. Controls, which nobody made from the
 sound: other-motion moves the portrait as another person's clip, mean-motion holds the mean motion of training. Rows
-marked (released) come from longer training. A cell without a number says `not run` and why.
+marked (released) come from longer training. A cell without a number says `not run`, and
+the note of its letter why.
 
 Abbreviations: PSNR, peak signal-to-noise ratio in dB; PSNR moving, the same on pixels that differ from the source
 frame; PSNR cross, one person driven by another, against the rendered truth; SSIM, structural similarity; L1, mean
@@ -85,18 +87,21 @@ def protocol(results: Results, shown: set[str]) -> list[str]:
         f"person A's clip, motion of person B); {_length(results)}; test people are never in training. Intervals: "
         f"bootstrap over people, then over their clips, 2,000 draws, fixed seed, at least {MIN_PEOPLE} people.",
         "",
-        *_data(results),
-        "",
-        *_methods(results),
-        "",
-        *_training(results),
-        "",
-        *grid(
-            ["Metric", "Definition", "Network", "Weights sha256"],
-            [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)", *_network(results, m)] for m in metrics],
-            numbers=False,
-        ),
+        *_folded("Data sets, as prepared for this run", _data(results)),
+        *_folded("Methods: weights, samplers, machine", _methods(results)),
+        *_folded("Training runs", _training(results)),
+        *_folded("Definitions of the metrics", _definitions(results, metrics)),
     ]
+
+
+def _folded(title: str, lines: list[str]) -> list[str]:
+    """Opens at a click: what proves a number is long, and seldom what a reader came for."""
+    return ["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>", ""]
+
+
+def _definitions(results: Results, metrics: Sequence[Metric]) -> list[str]:
+    rows = [[f"{m.label} {m.arrow}", f"{escape(m.variant)} (`{m.protocol}`)", *_network(results, m)] for m in metrics]
+    return grid(["Metric", "Definition", "Network", "Weights sha256"], rows, numbers=False)
 
 
 def ranking(table: Table, role: str, blocks: Sequence[Block]) -> str | None:
@@ -175,7 +180,8 @@ def _gain(results: Results, task: str, dataset: str, name: str) -> Estimate | No
 def _signed(gain: Estimate | None) -> str:
     if gain is None:
         return "not run: no measurement"
-    interval = f"[{gain.low:+.2f}, {gain.high:+.2f}] " if gain.low is not None and gain.high is not None else ""
+    known = gain.low is not None and gain.high is not None
+    interval = f"[{gain.low:+.2f},{NO_BREAK}{gain.high:+.2f}] " if known else ""
     return f"{gain.mean:+.2f}<br><sub>{interval}n {gain.clips}/{gain.people}</sub>"
 
 
@@ -213,18 +219,17 @@ def _data(results: Results) -> list[str]:
 
 
 def _methods(results: Results) -> list[str]:
-    rows, seen = [], set()
-    for name, task, _, measured in _records(results):
-        kind = "talk" if task == "talk" else "reconstruct, cross"
+    """One row for the tasks that a method did alike."""
+    tasks: dict[tuple[str, ...], list[str]] = {}
+    for _, task, _, measured in _records(results):
         record = measured.record
-        if (name, kind) in seen:
-            continue
-        seen.add((name, kind))
         weights = f"`{record['weights_sha256'][:12]}`" if record["weights_sha256"] else "none"
         sampler = ", ".join(f"{key} {value}" for key, value in record["settings"].items()) or "-"
         device = f"{record['device_name']}, {record['threads']} thread{'s' if record['threads'] != 1 else ''}"
-        rows.append([escape(record["label"]), kind, weights, escape(sampler), escape(device)])
-    return grid(["Method", "Tasks", "Weights sha256", "Sampler and training", "Device"], rows, numbers=False)
+        done = tasks.setdefault((escape(record["label"]), weights, escape(sampler), escape(device)), [])
+        done += [task] if task not in done else []
+    rows = [[label, ", ".join(done), weights, *facts] for (label, weights, *facts), done in tasks.items()]
+    return grid(["Method", "Tasks", "Weights sha256", "Sampler and training", "Machine"], rows, numbers=False)
 
 
 def _training(results: Results) -> list[str]:

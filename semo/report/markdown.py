@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from semo.metrics import metric
 from semo.report.definitions import CAPABILITIES, Column
 from semo.report.rows import Block, Cell, Row
 
-SHORT_REASON = 32
+NO_BREAK = "\u00a0"  # a space at which no line ends
 
 
 class Notes:
-    """Footnotes of one table: a text gets a letter when first used; `lines` prints them in that order."""
+    """Why cells of one table are empty: a reason gets a letter when first used; `lines` prints them in that order."""
 
     def __init__(self) -> None:
         self._letters: dict[str, str] = {}
@@ -21,7 +21,7 @@ class Notes:
         return self._letters.setdefault(text, _letter(len(self._letters)))
 
     def lines(self) -> list[str]:
-        return [f"- note {letter}: {escape(text)}" for text, letter in self._letters.items()]
+        return [f"- <sup>{letter}</sup> not run: {escape(text)}" for text, letter in self._letters.items()]
 
 
 def escape(text: str) -> str:
@@ -39,10 +39,20 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = T
 
 
 def block_lines(block: Block, notes: Notes, first: str = "Method") -> list[str]:
-    """The rows of a block under their header."""
-    header = [first, *(column_title(column, block.source == "paper") for column in block.columns)]
+    """The rows of a block under their header, which holds the counts that a whole column shares."""
+    counts = {column: shared_counts(row.cells[column] for row in block.rows) for column in block.columns}
+    header = [first]
+    for column in block.columns:
+        shared = f"<br><sub>{counts[column]}</sub>" if counts[column] else ""
+        header.append(column_title(column, block.source == "paper") + shared)
     words = all(column.metric in CAPABILITIES for column in block.columns)
-    return grid(header, [_row(row, block.columns, notes) for row in block.rows], numbers=not words)
+    return grid(header, [_row(row, counts, notes) for row in block.rows], numbers=not words)
+
+
+def shared_counts(cells: Iterable[Cell]) -> str:
+    """`n clips/people` where all cells with a number have the same, else nothing."""
+    found = {_counts(cell) for cell in cells if cell.value is not None and not cell.reason}
+    return found.pop() if len(found) == 1 else ""
 
 
 def column_title(column: Column, printed: bool = False) -> str:
@@ -61,37 +71,37 @@ def number(value: float, column: Column, signed: bool = False) -> str:
     return f"{shown:{'+' if signed else ''}.{measure.digits}f}"
 
 
-def not_run(reason: str, notes: Notes) -> str:
-    """`not run: reason`; a long reason moves to a footnote."""
-    if len(reason) <= SHORT_REASON:
-        return f"not run: {escape(reason)}"
-    return f"not run: note {notes.letter(reason)}"
-
-
-def counted(cell: Cell, column: Column, notes: Notes, style: str = "") -> str:
-    """Value, and below it interval (or spread over seeds) with clips/people."""
+def counted(cell: Cell, column: Column, notes: Notes, shared: str = "", style: str = "") -> str:
+    """Value, and below it interval (or spread over seeds), with `n clips/people` where it is not the `shared` one."""
     if cell.reason:
-        return not_run(cell.reason, notes)
+        return f"not run<sup>{notes.letter(cell.reason)}</sup>"
     if cell.value is None:
         return escape(cell.text)
-    shown = number(cell.value, column)
     mark = "**" if cell.best else style
-    under = f"n {cell.clips}/{cell.people}"
+    under = []
     if cell.low is not None and cell.high is not None:
-        under = f"[{number(cell.low, column)}, {number(cell.high, column)}] {under}"
+        low, high = number(cell.low, column), number(cell.high, column)
+        under += [f"[{low},{NO_BREAK}{high}]"] if low != high else []
     elif cell.spread is not None:
-        under = f"± {number(cell.spread, column)} {under}"
-    return f"{mark}{shown}{mark}<br><sub>{under}</sub>"
+        under.append(f"± {number(cell.spread, column)}")
+    if _counts(cell) != shared:
+        under.append(_counts(cell))
+    below = f"<br><sub>{' '.join(under)}</sub>" if under else ""
+    return f"{mark}{number(cell.value, column)}{mark}{below}"
 
 
-def _row(row: Row, columns: Sequence[Column], notes: Notes) -> list[str]:
+def _counts(cell: Cell) -> str:
+    return f"n {cell.clips}/{cell.people}"
+
+
+def _row(row: Row, counts: Mapping[Column, str], notes: Notes) -> list[str]:
     style = "*" if row.kind in ("bound", "control") else ""
     label = escape(row.label)
     if style:
         label = f"*{label}* ({row.kind})"
     elif row.kind in ("released", "long run") and "(released)" not in label:
         label += " (released)"
-    return [label, *(counted(row.cells[column], column, notes, style) for column in columns)]
+    return [label, *(counted(row.cells[column], column, notes, n, style) for column, n in counts.items())]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -80,6 +80,7 @@ def run(made_once, tmp_path, monkeypatch):
     monkeypatch.setattr("semo.report.figures.architecture.load_model", lambda inputs, method: _shapes())
     models = {"after stage2": FakePipeline(), "after reflow": FakePipeline()}
     monkeypatch.setattr("semo.report.figures.sampler_steps._models", lambda inputs: models)
+    monkeypatch.setattr("semo.report.figures.sampler_steps._speed", lambda model, frames, steps: 32.0 / steps)
     return _inputs(tmp_path)
 
 

@@ -11,10 +11,18 @@ import pytest
 import yaml
 
 from semo.report.__main__ import ROOT, main
-from semo.report.definitions import ReportError, load_ablations, load_paper, load_table, load_tables, read_tsv
-from semo.report.markdown import Notes, escape, not_run
+from semo.report.definitions import (
+    Column,
+    ReportError,
+    load_ablations,
+    load_paper,
+    load_table,
+    load_tables,
+    read_tsv,
+)
+from semo.report.markdown import NO_BREAK, Notes, counted, escape, shared_counts
 from semo.report.measurements import Results
-from semo.report.rows import run_block
+from semo.report.rows import Cell, run_block
 from semo.report.tables import build, load_inputs, page, write_page
 from tests.unit.fake_results import ROLES, complete_run, config, measured, trained
 
@@ -117,7 +125,8 @@ def test_nothing_was_measured(tree):
     assert "not run: not measured in this run" in table_section(text, 2)
     assert "24.690" in table_section(text, 2), "the paper's numbers stand there in any case"
     assert "not run: not in this run's budget" in table_section(text, 5)
-    assert "| SeMo | not run: not measured in this run |" in table_section(text, 1)
+    section = table_section(text, 1)
+    assert "| SeMo | not run<sup>a</sup> |" in section and "<sup>a</sup> not run: not measured in this run" in section
 
 
 def test_no_cell_is_empty(tree):
@@ -136,7 +145,7 @@ def test_a_method_that_could_not_run_says_why(tree):
     measured(tree.results, "reconstruct", ROLES["mead"], "semo", status="unavailable", reason="no GPU")
     inputs = tree(made)
     section = table_section(page(build(inputs), inputs), 2)
-    assert "not run: note a" in section and f"- note a: {reason}" in section
+    assert "| not run<sup>a</sup> |" in section and f"- <sup>a</sup> not run: {reason}" in section
     assert "not run: no GPU" in section
 
 
@@ -166,13 +175,14 @@ def test_columns_take_the_networks_of_the_tier(tree):
     """Another tier fills the same column under another name, or says that it cannot."""
     made = complete_run(tree.results)
     for tier, title, cell in (
-        ("bundled", "FD-corpus", "42.00"),
-        ("compact", "FD-squeeze", "too few clips"),
-        ("reference", "FID", "too few clips"),
+        ("bundled", "FD-corpus ↓<br><sub>n 12/6</sub>", "42.0<br>"),
+        ("compact", "FD-squeeze ↓", "not run<sup>"),
+        ("reference", "FID ↓", "not run<sup>"),
     ):
         inputs = tree(made | {"tier": tier})
         section = table_section(page(build(inputs), inputs), 2)
-        assert f"| Method | {title} ↓ |" in section and f"| SeMo | {cell}" in section.replace("not run: ", "")
+        assert f"| Method | {title} |" in section and f"| SeMo | {cell}" in section
+        assert "not run: too few clips" in section or tier == "bundled"
         assert "| Method | FID ↓ | PSNR ↑ | L1 ↓ |" in section, "the paper's block keeps its own columns"
 
 
@@ -182,7 +192,7 @@ def test_a_missing_network_is_the_reason_in_its_cells(tree):
     reason = "the network inception-2015-12-05 is not on this machine: run `semo fetch inception-2015-12-05`"
     side.write_text(json.dumps(json.loads(side.read_text()) | {"not_run": {"fid": reason}}))
     section = table_section(page(build(tree(made)), tree(made)), 2)
-    assert "| SeMo | not run: note a |" in section and "is not on this machine: run \\`semo fetch" in section
+    assert "| SeMo | not run<sup>a</sup> |" in section and "is not on this machine: run \\`semo fetch" in section
 
 
 def test_lower_is_better_for_l1(tree):
@@ -196,8 +206,8 @@ def test_released_rows_stand_apart(tree):
     inputs = tree(complete_run(tree.results))
     (tree.definitions / "released" / "ablations.tsv").write_text(RELEASED)
     section = table_section(page(build(inputs), inputs), 5)
-    assert "T1D4 (released) | 24.25<br><sub>± 0.25 n 30/10</sub>" in section
-    assert "T1D512 (released) | **26.00**<br><sub>[25.00, 27.00] n 30/10</sub>" in section
+    assert "T1D4 (released) | 24.25<br><sub>± 0.25</sub>" in section
+    assert f"T1D512 (released) | **26.00**<br><sub>[25.00,{NO_BREAK}27.00]</sub>" in section
     assert section.index("**This run**") < section.index("Long run (released)") < section.index("Paper, their data")
     this_run = section.split("Long run")[0]
     assert "26.00" not in this_run
@@ -243,12 +253,17 @@ def test_every_figure_is_on_the_page(tree):
 def test_escaping():
     assert escape("a|b *c* _d_ <e>\n`f`") == r"a\|b \*c\* \_d\_ &lt;e&gt; \`f\`"
     notes = Notes()
-    assert not_run("x|y", notes) == r"not run: x\|y"
-    assert [not_run("r" * 40, notes), not_run("s" * 40, notes), not_run("r" * 40, notes)] == [
-        "not run: note a",
-        "not run: note b",
-        "not run: note a",
-    ]
+    assert [notes.letter(reason) for reason in ("x|y", "r", "x|y")] == ["a", "b", "a"]
+    assert notes.lines() == [r"- <sup>a</sup> not run: x\|y", "- <sup>b</sup> not run: r"]
+
+
+def test_counts_that_a_column_shares_stand_in_its_head():
+    alike = [Cell(value=1.0, clips=3, people=2), Cell(value=2.0, clips=3, people=2), Cell(reason="failed")]
+    assert shared_counts(alike) == "n 3/2"
+    assert shared_counts([*alike, Cell(value=1.0, clips=2, people=2)]) == ""
+    column, notes = Column("psnr", "reconstruct"), Notes()
+    assert counted(alike[0], column, notes, "n 3/2") == "1.00"
+    assert counted(alike[0], column, notes, "n 4/2") == "1.00<br><sub>n 3/2</sub>"
 
 
 def test_a_label_cannot_break_the_table(tree):
@@ -308,7 +323,7 @@ def test_release_and_show(tree, tmp_path):
     assert ("T1D4", "0") in seeds and ("T1D4", "1") in seeds
     inputs = tree(made)
     section = table_section(page(build(inputs), inputs), 5)
-    assert "T1D4 (released) | 21.15<br><sub>± 0.25 n 12/6</sub>" in section
+    assert "T1D4 (released) | 21.15<br><sub>± 0.25</sub>" in section
     assert "800 steps, 2 seeds" in section
 
 

@@ -1,10 +1,12 @@
-"""Sampling steps: quality and sharpness of the decoder at 1 to 8 Euler steps, before and after reflow."""
+"""Sampling steps: quality, sharpness and speed of the decoder at 1 to 8 Euler steps, before and after reflow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import cv2
@@ -13,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semo.metrics import metric
+from semo.provenance import device_name
 from semo.report.figures import MissingInput
 from semo.report.figures._style import COLOURS
 from semo.report.figures._videos import videos_of
@@ -21,15 +24,17 @@ from semo.tasks import Item
 
 STEPS = (1, 2, 4, 8)
 PEOPLE, FRAMES = 6, 8
+REPEATS = 5  # of the timing, one frame at a time
 
 
 @dataclass(frozen=True)
 class Point:
-    """Means over the frames: PSNR in dB, PSNR of moving pixels in dB, sharpness relative to the truth."""
+    """Means over the frames: PSNR in dB, PSNR of moving pixels in dB, sharpness relative to the truth, frames/s."""
 
     psnr: float
     moving: float
     sharpness: float
+    speed: float
 
 
 def figure(inputs: Inputs) -> Figure:
@@ -77,18 +82,33 @@ def _measure(model: Any, samples: Sequence[np.ndarray], steps: int) -> Point:
         psnr.append(metric("psnr").clip(frames[1:], made, frames[0]))
         moving.append(metric("psnr_moving").clip(frames[1:], made, frames[0]))
         sharp.append(sharpness(made) / max(sharpness(frames[1:]), 1e-9))
-    return Point(*(float(np.mean([v for v in values if v is not None])) for values in (psnr, moving, sharp)))
+    means = (float(np.mean([v for v in values if v is not None])) for values in (psnr, moving, sharp))
+    return Point(*means, _speed(model, samples[0], steps))
+
+
+def _speed(model: Any, frames: np.ndarray, steps: int) -> float:
+    """Frames/s, one at a time as `stream` makes them; the median, since other jobs may run beside this one."""
+    seconds = []
+    for _ in range(REPEATS):
+        began = perf_counter()
+        made = sum(1 for _ in model.reconstruct(frames[0], iter(frames[1:]), steps, batch=1))
+        seconds.append((perf_counter() - began) / made)
+    return 1 / median(seconds)
 
 
 def _draw(found: Mapping[str, Mapping[int, Point]]) -> Figure:
-    figure = Figure(figsize=(9.6, 3.2), layout="constrained")
-    axes = figure.subplots(1, 3)
+    figure = Figure(figsize=(11.2, 3.0), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)
+    axes = figure.subplots(1, 4)
     colours = (COLOURS["semo"], COLOURS["other"])
     for colour, (title, points) in zip(colours, found.items(), strict=False):
-        for ax, name in zip(axes, ("psnr", "moving", "sharpness"), strict=True):
+        for ax, name in zip(axes, ("psnr", "moving", "sharpness", "speed"), strict=True):
             ax.plot(STEPS, [getattr(points[s], name) for s in STEPS], "o-", color=colour, label=title)
-    for ax, text in zip(axes, ("PSNR, dB", "PSNR of moving pixels, dB", "sharpness / truth's"), strict=True):
+    titles = ("PSNR, dB", "PSNR of moving pixels, dB", "sharpness / truth's", f"frames/s, {device_name('cpu')}")
+    for ax, text in zip(axes, titles, strict=True):
         _labels(ax, text)
+    axes[3].set_ylim(0)
+    axes[3].axhline(25, color=COLOURS["codec"], linestyle=":", linewidth=1)
     axes[2].axhline(1.0, color=COLOURS["codec"], linestyle=":", linewidth=1)
     axes[0].legend(loc="best")
     figure.suptitle(_finding(found), fontsize=11, fontweight="bold")
@@ -104,4 +124,8 @@ def _labels(axes: Axes, text: str) -> None:
 def _finding(found: Mapping[str, Mapping[int, Point]]) -> str:
     title, points = list(found.items())[-1]
     gain = points[STEPS[-1]].psnr - points[1].psnr
-    return f"{title[0].upper()}{title[1:]}, {STEPS[-1]} steps instead of 1 change PSNR by {gain:+.2f} dB"
+    slower = points[1].speed / points[STEPS[-1]].speed
+    return (
+        f"{title[0].upper()}{title[1:]}, {STEPS[-1]} steps instead of 1 change PSNR by {gain:+.2f} dB"
+        f" and take {slower:.1f} times as long"
+    )
