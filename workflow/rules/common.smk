@@ -1,5 +1,6 @@
 """Reads and checks the configuration and plans the run; helpers for the rules. Functions only."""
 
+import ast
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import Paramspace
@@ -224,6 +226,16 @@ def figure_models(wildcards):
 
 def figure_source(wildcards):
     return source("semo.report", f"semo.report.figures.{wildcards.figure}")
+
+
+def figure_caption(wildcards):
+    """The first line of the figure's module, as on the other pages."""
+    parsed = ast.parse((ROOT / f"semo/report/figures/{wildcards.figure}.py").read_text())
+    return (ast.get_docstring(parsed) or wildcards.figure).split("\n")[0]
+
+
+def table_title(wildcards):
+    return yaml.safe_load((ROOT / f"reports/tables/{wildcards.table}.yaml").read_text())["title"]
 
 
 def paper_tables(wildcards):

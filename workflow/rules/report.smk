@@ -40,6 +40,7 @@ rule table:
         "<logs>/report/{table}.log",
     params:
         results=subpath(input.config, parent=True),
+        title=table_title,
         source=source("semo.report", "semo/metrics"),
     resources:
         mem_mb=1000,
@@ -69,6 +70,7 @@ rule figure:
         "<logs>/report/{figure}.log",
     params:
         results=subpath(input.config, parent=True),
+        caption=figure_caption,
         source=figure_source,
     resources:
         mem_mb=2000,
