@@ -137,7 +137,7 @@ def make_project(path: Path) -> Project:
     (path / "semo/weights/metrics/README.md").write_text("Kept in git.\n")
     (path / "data/fetch.py").write_text(stub)
     for name, table in TABLES.items():
-        (path / f"reports/tables/{name}.yaml").write_text(yaml.safe_dump(table))
+        (path / f"reports/tables/{name}.yaml").write_text(yaml.safe_dump({"title": name, **table}))
     return Project(path)
 
 

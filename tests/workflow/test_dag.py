@@ -122,7 +122,7 @@ def test_a_talking_rival_is_trained_and_measured_where_a_table_shows_it(project:
     commands = {method: next(line for line in output.splitlines() if f"--method {method} " in line)
                 for method in ("semo", "talker", "other-motion")}  # fmt: skip
     assert "--weights results/train/talker/mini/model --size mini" in commands["talker"]
-    assert "--weights results/train/semo/reflow/model" in commands["other-motion"]
+    assert "--weights results/train/semo/stage2/model" in commands["other-motion"]
     assert "--steps" not in commands["talker"], "the config's steps are those of SeMo's samplers"
     assert "--steps 1 --motion-steps 8" in commands["semo"] and "--steps 1" in commands["other-motion"]
 

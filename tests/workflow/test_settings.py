@@ -106,10 +106,20 @@ def test_plan_of_mini() -> None:
         ("cross", "portraits-mini-broadcast"),
     }
     assert "semo-released" not in run.methods
-    assert run.methods["semo"].weights == "results/train/semo/reflow/model"
+    assert run.methods["semo"].weights == "results/train/semo/stage2/model"
     grid = {method for _, _, method in run.measured(grid=True)}
     assert grid == {f"ablation-{row['run']}{seed}" for row in ABLATIONS for seed in ("", "-seed1")}
     assert run.ablations["T1D4-seed1"].seed == run.ablations["T1D4"].seed + 1
+
+
+def test_the_tables_show_the_stage_that_the_config_names() -> None:
+    shown = {model: Run(changed("model", model), DATASETS, ABLATIONS, PLUGINS, ROOT) for model in ("last", "stage1b")}
+    assert shown["last"].methods["semo"].weights == "results/train/semo/reflow/model"
+    assert "talk" in shown["last"].methods["semo"].tasks
+    assert shown["stage1b"].methods["semo"].weights == "results/train/semo/stage1b/model"
+    assert "talk" not in shown["stage1b"].methods["semo"].tasks, "it has no motion generator yet"
+    with pytest.raises(ValueError, match="model is stage2, but budgets.stage2_steps is 0"):
+        Run(changed("budgets.stage2_steps", 0), DATASETS, ABLATIONS, PLUGINS, ROOT)
 
 
 def test_rivals_and_controls_are_measured_where_tables_show_the_task() -> None:

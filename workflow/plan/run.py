@@ -57,6 +57,7 @@ class Run:
         self.roles = self._roles(datasets)
         self.datasets = tuple(dict.fromkeys(self.roles.values()))
         self.stages = tuple(stage for stage in STAGES if self.budgets[f"{stage}_steps"] > 0)
+        self.shown_stage = self._shown_stage()
         self.ablations = self._ablations(ablations)
         self.released_size = _frame_size(root / RELEASED / "pipeline.json")
         if config["init"] == "released" and self.released_size != config["frame_size"]:
@@ -96,6 +97,15 @@ class Run:
             )
         return enabled
 
+    def _shown_stage(self) -> str:
+        """The stage after which SeMo stands in the tables."""
+        stage = self.stages[-1] if self.config["model"] == "last" else self.config["model"]
+        if stage not in self.stages:
+            raise SettingsError(
+                f"config: model is {stage}, but budgets.{stage}_steps is 0; set model: last, or train that stage."
+            )
+        return stage
+
     def _ablations(self, rows: list[dict]) -> dict[str, Ablation]:
         """Every run of the table with two seeds: the config's, and the next one under `<run>-seed1`."""
         known = [row["run"] for row in rows]
@@ -115,7 +125,7 @@ class Run:
         return planned
 
     def _methods(self, plugins: dict[str, Plugin], root: Path) -> dict[str, Planned]:
-        model = f"{self.results}/train/semo/{self.stages[-1]}/model"
+        model = f"{self.results}/train/semo/{self.shown_stage}/model"
         everywhere = dict.fromkeys(("reconstruct", "cross", "talk"), self.datasets)
         shown = self._shown(roles_of_tasks(root / "reports/tables"))
 
@@ -132,7 +142,8 @@ class Run:
         missing = [name for name in ("copy-reference", "codec", "semo") if name not in plugins]
         if missing:
             raise SettingsError(f"baselines/{missing[0].replace('-', '_')}/method.py is missing; restore it from git.")
-        semo_tasks = ("reconstruct", "talk") if "stage2" in self.stages else ("reconstruct",)
+        done = self.stages[: self.stages.index(self.shown_stage) + 1]
+        semo_tasks = ("reconstruct", "talk") if "stage2" in done else ("reconstruct",)
         methods = {
             "copy-reference": planned("copy-reference", None),
             "codec": planned("codec", model),

@@ -98,6 +98,10 @@ def figures(pattern):
     return expand(pattern, figure=FIGURES)
 
 
+def stages(pattern):
+    return expand(pattern, stage=RUN.stages)
+
+
 def enabled(pattern):
     return expand(pattern, dataset=[name for name, entry in DATASETS.items() if entry.get("enabled", True)])
 

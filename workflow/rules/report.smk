@@ -58,6 +58,7 @@ rule figure:
     input:
         config="<results>/config.json",
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),
+        stages=stages("<results>/train/semo/{stage}/model/pipeline.json"),
         models=figure_models,
     output:
         report(
@@ -88,6 +89,7 @@ rule page:
     input:
         config="<results>/config.json",
         tables=tables("<results>/tables/{table}.tsv"),
+        stages=stages("<results>/train/semo/{stage}/model/pipeline.json"),
         figures=figures("<reports>/figures/{figure}.png"),
     output:
         page="<reports>/tables.md",
@@ -163,6 +165,7 @@ rule report_page:
         definitions=tables("reports/tables/{table}.yaml"),
         paper=paper_tables,
         metrics=measured("<results>/metrics/{task}/{dataset}/{method}.tsv"),
+        stages=stages("<results>/train/semo/{stage}/model/pipeline.json"),
         figures=figures("<reports>/figures/{figure}.png"),
     output:
         page="<reports>/index.html",
