@@ -130,6 +130,7 @@ def make_project(path: Path) -> Project:
         "report/page/__init__.py",
         "report/figures/__init__.py",
         "report/figures/curves.py",
+        "report/figures/drift.py",
         "metrics/psnr.py",
     ):
         (path / "semo" / name).write_text('"""Stand-in."""\nVALUE = 1\n')

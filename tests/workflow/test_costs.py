@@ -64,6 +64,24 @@ def test_every_method_of_the_default_run_is_measured() -> None:
     assert told["not measured"] == "tables, figures, pages"
 
 
+def test_models_of_figure_drift_cost_what_stage_2_costs() -> None:
+    run = run_of(ROOT)
+    found = lines(run)["train drift"]
+    assert (found.rule, found.jobs) == ("train_drift", 2)
+    rate = RATES["core_seconds"]["mini"]["train"]["stage2"]
+    assert found.core_hours == pytest.approx(2 * run.budgets["drift_steps"] * rate / 3600)
+    assert not any("drift" in name for name in lines(run_of(ROOT, drift_steps=0)))
+    assert not any("drift" in name for name in lines(run_of(ROOT, stage2_steps=0)))
+
+
+def test_the_data_set_unseen_by_figure_drift_is_that_of_the_last_role() -> None:
+    run = run_of(ROOT)
+    assert run.unseen == run.described()["unseen"] == "portraits-mini-studio"
+    rows, plugins = settings.read_ablations(CONFIGS / "ablations.tsv", SCHEMAS), methods.discover(ROOT / "baselines")
+    alone = dict.fromkeys(MINI["datasets"], "portraits-mini-street")
+    assert Run(MINI | {"datasets": alone}, DATASETS, rows, plugins, ROOT).unseen is None
+
+
 def test_no_rate_is_made_up_for_a_preset_that_was_not_measured() -> None:
     found = lines(run_of(ROOT), preset="small")
     assert all(line.core_hours is None for name, line in found.items() if not name.startswith("prepare"))

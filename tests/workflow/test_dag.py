@@ -48,11 +48,12 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "resolve_config": 1,
         "train": 4,
         "train_ablation": ablations,
+        "train_drift": 2,
         "train_rival": sum(rival.trainable for rival in rivals),
         "generate": measured,
         "evaluate": measured,
         "table": 2,
-        "figure": 1,
+        "figure": 2,
         "page": 1,
         "audit": 1,
         "rule_graph": 1,
@@ -77,9 +78,29 @@ def test_other_scales_write_elsewhere(planned: Project) -> None:
     output = planned.dry_run("--configfile", "workflow/config/smoke.yaml")
     assert "Write results/smoke/reports/tables.md" in output
     assert "Train ablation T1D4, 4 steps" in output
+    assert "train_drift" not in counts(output)
     output = planned.dry_run("ablations", "--configfile", "workflow/config/grid.yaml")
     assert counts(output)["train_ablation"] == 30
     assert "train" not in counts(output)
+
+
+def test_stage_2_is_trained_with_and_without_masked_history(planned: Project) -> None:
+    """Both trainings differ in the mask alone and leave out the data set of the last role."""
+    output = planned.dry_run("--config", "budgets={stage1b_steps: 0}", "--printshellcmds")
+    commands = [line for line in output.splitlines() if "semo.train" in line and "results/train/drift/" in line]
+    seen = "--clips results/clips/portraits-mini-broadcast results/clips/portraits-mini-street --out"
+    trained = {}
+    for command in commands:
+        run, settings = command.split(" && ")[1].split(" --set ")
+        assert f"stage2 --preset mini --steps {BUDGETS['drift_steps']} --seed 0 {seen} results/train/drift/" in run
+        assert run.endswith("--init results/train/semo/stage1/model") and "--threads $((1 / 1))" in run
+        trained[run.split("/drift/")[1].split()[0]] = settings.split(" 2>&1")[0]
+    assert trained == {"mask": "frame_size=64 stage2.mask_max=0.2", "nomask": "frame_size=64 stage2.mask_max=0.0"}
+
+
+@pytest.mark.parametrize("setting", ["drift_steps: 0", "stage2_steps: 0"])
+def test_without_its_budget_or_stage_2_nothing_is_trained_for_drift(planned: Project, setting: str) -> None:
+    assert "train_drift" not in counts(planned.dry_run("--config", f"budgets={{{setting}}}"))
 
 
 def test_rivals_are_trained_with_equal_steps(planned: Project) -> None:

@@ -57,6 +57,7 @@ def estimate(
     lines = [preparation(name, entries[name], run.config, rates, root) for name in run.datasets]
     lines += [training(stage, run.budgets[f"{stage}_steps"], run.config, rates, batch) for stage in run.stages]
     lines += _ablations(run, rates, batch)
+    lines += _drift(run, rates, batch)
     lines += [_timed(run.config, rates, "train", rival, run.budgets["rival_steps"], rule="train_rival")
               for rival in run.trained_rivals]  # fmt: skip
     lines += _videos(run, entries, rates, root)
@@ -118,6 +119,13 @@ def _ablations(run: Run, rates: dict[str, Any], batch: dict[str, int]) -> list[C
         one = _timed(run.config, rates, "train", "ablation", steps)
     core, gpu = (None if hours is None else count * hours for hours in (one.core_hours, one.gpu_hours))
     return [Cost("train_ablation", "train ablations", count, core, gpu)]
+
+
+def _drift(run: Run, rates: dict[str, Any], batch: dict[str, int]) -> list[Cost]:
+    jobs = len(run.figure_models("drift"))
+    one = training("stage2", run.budgets["drift_steps"], run.config, rates, batch)
+    core, gpu = (None if hours is None else jobs * hours for hours in (one.core_hours, one.gpu_hours))
+    return [Cost("train_drift", "train drift", jobs, core, gpu)] if jobs else []
 
 
 def _videos(run: Run, entries: dict[str, dict], rates: dict[str, Any], root: Path) -> list[Cost]:

@@ -16,6 +16,7 @@ TASKS = {"reconstruct": ("reconstruct", "cross"), "talk": ("talk",)}  # what a m
 ABLATION_ROLE = "hdtf"  # Tables 5-7 are on HDTF
 RELEASED = "semo/weights/semo-mini"
 FIGURE_MODELS = {"drift": ("drift/mask", "drift/nomask"), "objects": ("objects",)}  # trained for a figure alone
+HISTORIES = {"mask": 0.2, "nomask": 0.0}  # Fig. 9: largest share hidden of the frames before a window, in stage 2
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,15 @@ class Run:
 
     def figure_models(self, figure: str) -> list[str]:
         """Folders of the models that are trained for a figure alone; none where the config leaves them out."""
-        if not self.budgets.get(f"{figure}_steps"):
+        if not self.budgets.get(f"{figure}_steps") or (figure == "drift" and "stage2" not in self.stages):
             return []
         return [f"{self.results}/train/{name}/model" for name in FIGURE_MODELS.get(figure, ())]
+
+    @property
+    def unseen(self) -> str | None:
+        """The data set that figure drift's models are not trained on: of the last role; None where there is no other."""
+        last = list(self.roles.values())[-1]
+        return last if len(self.datasets) > 1 else None
 
     def samples(self, method: str) -> bool:
         """Whether the method draws with SeMo's samplers, whose steps the config sets; rivals have their own."""
@@ -219,6 +226,7 @@ class Run:
             **self.config,
             "enabled_roles": self.roles,
             "stages": self.stages,
+            "unseen": self.unseen,
             "methods": {name: asdict(self.methods[name]) | {"tasks": self.methods[name].tasks} for name in methods},
         }
 

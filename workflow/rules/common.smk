@@ -16,7 +16,7 @@ from snakemake.utils import Paramspace
 sys.path.insert(0, str(Path(workflow.basedir, "workflow")))
 from plan import digest, machine, methods, needs, settings, shards
 from plan.networks import Networks
-from plan.run import RELEASED, STAGES, Run
+from plan.run import HISTORIES, RELEASED, STAGES, Run
 
 ROOT = Path(workflow.basedir)
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -59,6 +59,7 @@ wildcard_constraints:
     method="|".join(map(re.escape, RUN.methods)),
     ablation="|".join(map(re.escape, RUN.ablations)),
     stage="|".join(STAGES),
+    history="|".join(HISTORIES),
     shards="[0-9]+",
     shard="[0-9][0-9][0-9][0-9][0-9]",
     rival="|".join(map(re.escape, RUN.trained_rivals)) or "none",
@@ -172,10 +173,15 @@ def training_manifests(wildcards):
     return expand("<results>/clips/{dataset}/manifest.tsv", dataset=RUN.datasets)
 
 
+def drift_manifests(wildcards):
+    return expand("<results>/clips/{dataset}/manifest.tsv", dataset=[d for d in RUN.datasets if d != RUN.unseen])
+
+
 def preset_settings(wildcards):
-    """What is laid over the preset: frame_size is one constant for everything, an ablation run has its own settings."""
-    ablation = wildcards.get("ablation")
+    """What is laid over the preset: frame_size is one constant for everything, some runs have settings of their own."""
+    ablation, history = wildcards.get("ablation"), wildcards.get("history")
     changed = RUN.ablations[ablation].settings if ablation else ()
+    changed += (f"stage2.mask_max={HISTORIES[history]}",) if history else ()
     return " ".join((f"frame_size={config['frame_size']}", *NETWORKS.settings, *changed))
 
 
@@ -189,8 +195,8 @@ def training_steps(wildcards):
 
 
 def previous_stage(wildcards):
-    """The model a stage starts from: the stage before, the released one, or none."""
-    before = RUN.stages[: RUN.stages.index(wildcards.stage)]
+    """The model a stage, else stage 2, starts from: the stage before, the released one, or none."""
+    before = RUN.stages[: RUN.stages.index(wildcards.get("stage", "stage2"))]
     if before:
         return [f"<results>/train/semo/{before[-1]}/model/pipeline.json"]
     return [f"{RELEASED}/pipeline.json"] if config["init"] == "released" else []

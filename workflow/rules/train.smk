@@ -1,4 +1,5 @@
-# SeMo's stages, each from the one before; ablation runs, which are stage 1 alone with one setting changed; rivals.
+# SeMo's stages, each from the one before; ablation runs, which are stage 1 alone with one setting changed; models of a
+# figure alone; rivals.
 
 
 rule train:
@@ -65,9 +66,39 @@ use rule train as train_ablation with:
         options=training_options,
         source=source("semo.train", "semo/presets"),
         out=subpath(output[0], ancestor=2),
-    threads: 1
+    threads: config["training"]["processes"]
     message:
         "Train ablation {wildcards.ablation}, {params.steps} steps"
+
+
+# Stage 2 with and without masked history, without the data set that figure drift draws on.
+use rule train as train_drift with:
+    input:
+        manifests=drift_manifests,
+        init=previous_stage,
+    output:
+        "<results>/train/drift/{history}/model/pipeline.json",
+    log:
+        "<logs>/train/drift-{history}.log",
+    benchmark:
+        "<benchmarks>/train/drift-{history}.tsv"
+    params:
+        stage="stage2",
+        preset=config["preset"],
+        steps=BUDGETS["drift_steps"],
+        seed=config["seed"],
+        device=config["device"],
+        clips=lambda wildcards, input: folders(input.manifests),
+        init=lambda wildcards, input: f"--init {folders(input.init)}" if input.init else "",
+        settings=preset_settings,
+        launcher=launcher,
+        options=training_options,
+        source=source("semo.train", "semo/presets"),
+        out=subpath(output[0], ancestor=2),
+    threads: config["training"]["processes"]
+    priority: 0
+    message:
+        "Train stage 2 for figure drift ({wildcards.history}), {params.steps} steps"
 
 
 # Rivals from scratch, each by its own paper's losses, all with the same number of pairs.
