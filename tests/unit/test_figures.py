@@ -25,6 +25,7 @@ from semo.report.figures.talking import loudness
 from semo.report.tables import load_inputs
 from tests.unit.fake_clips import prepared, video
 from tests.unit.fake_results import trained
+from tests.unit.test_pipeline import random_pipeline
 
 ABLATIONS = ("ablation-T1D512", "ablation-T1D512-nomask")
 
@@ -81,6 +82,8 @@ def run(made_once, tmp_path, monkeypatch):
     models = {"after stage2": FakePipeline(), "after reflow": FakePipeline()}
     monkeypatch.setattr("semo.report.figures.sampler_steps._models", lambda inputs: models)
     monkeypatch.setattr("semo.report.figures.sampler_steps._speed", lambda model, frames, steps: 32.0 / steps)
+    tiny = random_pipeline()
+    monkeypatch.setattr("semo.report.figures.drift._models", lambda inputs: {"mask": tiny, "nomask": tiny})
     return _inputs(tmp_path)
 
 
@@ -104,7 +107,8 @@ def _probed_frames(sets, split) -> Frames:
 
 def _inputs(tmp_path: Path):
     methods = {name: {"weights": "w", "tasks": []} for name in ("copy-reference", "codec", "fomm", "semo", *ABLATIONS)}
-    config = {"seed": 0, "datasets": {"hdtf": "fake"}, "budgets": {"sampler_steps": 1}, "methods": methods}
+    config = {"seed": 0, "datasets": {"hdtf": "fake"}, "methods": methods}
+    config["budgets"] = {"sampler_steps": 1, "drift_steps": 5}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     return load_inputs(tmp_path / "config.yaml", tmp_path / "results", ROOT / "reports", ROOT / "none.tsv")
 

@@ -1,4 +1,4 @@
-"""Fig. 9: generated motions over 12 windows, stage 2 trained with and without masked history, on unseen data.
+"""Fig. 9: drift of generated motions over 12 windows, stage 2 trained with and without masked history.
 
 Stage 2 is trained twice on all data sets but one: with up to 20 % of the frames before each window hidden from the
 motion encoder, and with nothing hidden. People of the data set left out then speak for 12 windows. Drift is how much
