@@ -199,7 +199,7 @@ class Run:
 
     @property
     def unseen(self) -> str | None:
-        """The data set of the last role, on which figure drift's models are not trained; None where it is the only one."""
+        """The data set of the last role, on which figure drift trains nothing; None where there is no other one."""
         last = list(self.roles.values())[-1]
         return last if len(self.datasets) > 1 else None
 
