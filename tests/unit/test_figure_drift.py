@@ -51,9 +51,9 @@ def test_frames_that_fill_no_window_are_left_out_unless_there_is_none():
 @pytest.mark.parametrize(
     ("people", "gain", "said"),
     [
-        (8, 0.5, "the mask lessens it (difference +0.50, "),
-        (8, -0.5, "the mask adds to it (difference -0.50, "),
-        (8, 0.0, "people do not tell them apart"),
+        (8, 0.5, "the mask lessens it (+0.50, 95 % interval +0."),
+        (8, -0.5, "the mask adds to it (-0.50, 95 % interval -0."),
+        (8, 0.0, "no difference beyond chance (+0.00, 95 % interval -0."),
         (3, 0.5, "3 people are too few to tell them apart"),
     ],
 )
@@ -81,10 +81,10 @@ def texts(figure) -> list[str]:
     return [" ".join(text.get_text().split()) for text in found]
 
 
-def test_equal_models_are_drawn_and_not_told_apart(inputs):
+def test_equal_models_are_drawn_without_a_difference(inputs):
     drawn = drift.figure(inputs)
     said = texts(drawn)
-    assert any(text.endswith("people do not tell them apart (difference +0.00, +0.00 to +0.00)") for text in said)
+    assert any(text.endswith("no difference beyond chance (+0.00, 95 % interval +0.00 to +0.00)") for text in said)
     assert any("6 test people of fake, unseen by both generators" in text for text in said)
     curves = drawn.axes[1].lines
     np.testing.assert_array_equal(curves[1].get_ydata(), curves[2].get_ydata())

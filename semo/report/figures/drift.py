@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 WINDOWS = 12
 LATE = 4  # windows at the end that are held against the first one
 PEOPLE = 8
+HIDDEN = 0.2  # largest share of the patches that the mask hides
 SHOWN = (1, 4, 8, 12)
 SAMPLES = int(RATE / FPS)  # of sound, for a frame
-MODELS = (("mask", "trained with mask", "masked"), ("nomask", "trained without", "unmasked"))
+MODELS = (("mask", "trained with mask", "masked", "o-"), ("nomask", "trained without", "unmasked", ".:"))
 MEASURES = ("Mean: from the training mean", "Mean: from the person's true mean", "Deviation within the window")
 OWN = 1  # the measure whose growth is the drift
 
@@ -67,7 +68,9 @@ def figure(inputs: Inputs) -> Figure:
         motions = [_roll_out(inputs, models[name], person, window) for person in people]
         found[name] = np.stack([measure((m - mean) / std, o, window) for m, o in zip(motions, own, strict=True)])
         pictures[name] = _render(inputs, models[name], people[0], motions[0])[_middles(window)]
-    return _draw(truth, found, people[0], pictures, _note(inputs, dataset, len(people)))
+    hidden = [(masked.encode_motion(person.true, HIDDEN).numpy() - mean) / std for person in people]
+    moved = float(np.mean([np.sqrt(((h - m) ** 2).mean()) for h, m in zip(hidden, standard, strict=True)]))
+    return _draw(truth, found, people[0], pictures, _note(inputs, dataset, len(people), moved))
 
 
 def measure(motions: np.ndarray, own: np.ndarray, window: int) -> np.ndarray:
@@ -165,7 +168,7 @@ def _draw(
 ) -> Figure:
     """`truth` (people, 3) of true motions, `found` (people, 3, windows) of each model's."""
     figure = Figure(figsize=(9.6, 6.9), layout="constrained")
-    grid = figure.add_gridspec(3, 1, height_ratios=[3, 1.5, 1.5])
+    grid = figure.add_gridspec(3, 1, height_ratios=[3, 1.72, 1.5])
     panels = grid[0].subgridspec(1, len(MEASURES))
     for i, title in enumerate(MEASURES):
         axes = figure.add_subplot(panels[0, i])
@@ -173,11 +176,11 @@ def _draw(
         axes.set(title=title, xlabel="window", ylabel="training deviations" if i == 0 else "")
         if i == 0:
             axes.legend(loc="lower left")
-    for row, (name, title, _) in enumerate(MODELS):
+    for row, (name, title, *_) in enumerate(MODELS):
         titles = [f"portrait ({shown.name})", *(f"window {number}" for number in SHOWN)] if row == 0 else []
         _strip(figure, grid[1 + row], title, [shown.source, *pictures[name]], titles)
     text = _finding({name: growth(values[:, OWN]) for name, values in found.items()})
-    figure.suptitle("\n".join(textwrap.wrap(text, 92)), fontsize=11, fontweight="bold")
+    figure.suptitle(text.replace("; ", ";\n"), fontsize=11, fontweight="bold")
     figure.supxlabel("\n".join(textwrap.wrap(note, 150)), fontsize=8, color="#444444", x=0.01, ha="left")
     return figure
 
@@ -186,7 +189,7 @@ def _curves(axes: Axes, truth: np.ndarray, found: Mapping[str, np.ndarray]) -> N
     """Means over people with their intervals; `truth` (people,), `found` (people, windows) of each model."""
     numbers = np.arange(1, WINDOWS + 1)
     lines = [("true motions", COLOURS["copy-reference"], "--", np.repeat(truth[:, None], WINDOWS, 1))]
-    lines += [(title, COLOURS[colour], "o-", found[name]) for name, title, colour in MODELS]
+    lines += [(title, COLOURS[colour], style, found[name]) for name, title, colour, style in MODELS]
     for title, colour, style, values in lines:
         estimates = [_over_people(column) for column in values.T]
         axes.plot(numbers, [e.mean for e in estimates], style, markersize=3.5, color=colour, label=title)
@@ -226,13 +229,13 @@ def _finding(drift: Mapping[str, np.ndarray]) -> str:
 def _verdict(difference: Estimate) -> str:
     if difference.low is None or difference.high is None:
         return f"{difference.people} people are too few to tell them apart"
-    between = f"(difference {difference.mean:+.2f}, {difference.low:+.2f} to {difference.high:+.2f})"
+    interval = f"({difference.mean:+.2f}, 95 % interval {difference.low:+.2f} to {difference.high:+.2f})"
     if difference.low <= 0 <= difference.high:
-        return f"people do not tell them apart {between}"
-    return f"the mask {'lessens' if difference.low > 0 else 'adds to'} it {between}"
+        return f"no difference beyond chance {interval}"
+    return f"the mask {'lessens' if difference.low > 0 else 'adds to'} it {interval}"
 
 
-def _note(inputs: Inputs, dataset: str, people: int) -> str:
+def _note(inputs: Inputs, dataset: str, people: int, moved: float) -> str:
     config = inputs.results.config
     unseen = "unseen by both generators (not by encoder and decoder)"
     only = "the only data set of this run, so both generators were trained on it"
@@ -240,5 +243,6 @@ def _note(inputs: Inputs, dataset: str, people: int) -> str:
         f"{people} test people of {dataset}, {unseen if config.get('unseen') else only}; "
         f"{config['budgets']['drift_steps']:,} steps each, equal but for the mask; same sound and noise for both. "
         "Of each window's motions, standardised by the training motions: root mean square over the dimensions of mean "
-        f"and deviation. Drift: change of the middle panel from window 1 to the last {LATE}. Bands: 95 % over people."
+        f"and deviation. Drift: change of the middle panel from window 1 to the last {LATE}. Bands: 95 % over people. "
+        f"Hiding {100 * HIDDEN:.0f} % of a frame moves its motion by {moved:.2f} training deviations."
     )
