@@ -56,19 +56,24 @@ class Person:
 def figure(inputs: Inputs) -> Figure:
     models = _models(inputs)
     masked = models[MODELS[0][0]]
-    window = masked.motion_generator.config.window
+    if masked.motion_generator is None or masked.motion_stats is None:
+        raise MissingInput("its models have no motion generator")
+    window = int(masked.motion_generator.config["window"])
     mean, std = (x.float().numpy().astype(np.float64) for x in masked.motion_stats)  # both have the same data
     dataset = inputs.results.config.get("unseen") or list(inputs.results.roles.values())[-1]
     people = _people(inputs.results.folder / "clips" / dataset, window)
-    standard = [(masked.encode_motion(person.true).numpy() - mean) / std for person in people]
+    standard = [(_encode(masked, person.true) - mean) / std for person in people]
     own = [motions.mean(0) for motions in standard]
     truth = np.stack([measure(m, o, window).mean(1) for m, o in zip(standard, own, strict=True)])
     found, pictures = {}, {}
     for name, *_ in MODELS:
         motions = [_roll_out(inputs, models[name], person, window) for person in people]
         found[name] = np.stack([measure((m - mean) / std, o, window) for m, o in zip(motions, own, strict=True)])
-        pictures[name] = _render(inputs, models[name], people[0], motions[0])[_middles(window)]
-    hidden = [(masked.encode_motion(person.true, HIDDEN).numpy() - mean) / std for person in people]
+        starts = [(number - 1) * window for number in SHOWN]
+        pictures[name] = [
+            _render(inputs, models[name], people[0], motions[0][start : start + window // 2 + 1]) for start in starts
+        ]
+    hidden = [(_encode(masked, person.true, HIDDEN) - mean) / std for person in people]
     moved = float(np.mean([np.sqrt(((h - m) ** 2).mean()) for h, m in zip(hidden, standard, strict=True)]))
     return _draw(truth, found, people[0], pictures, _note(inputs, dataset, len(people), moved))
 
@@ -141,29 +146,30 @@ def _roll_out(inputs: Inputs, pipeline: SeMoPipeline, person: Person, window: in
     return np.concatenate([motion.numpy() for motion in made])
 
 
+def _encode(pipeline: SeMoPipeline, frames: np.ndarray, mask_ratio: float = 0.0, batch: int = 16) -> np.ndarray:
+    """Motions (T, l, d) of frames (T, H, W, 3), a few at a time: large frames take much memory."""
+    starts = range(0, len(frames), batch)
+    return np.concatenate([pipeline.encode_motion(frames[i : i + batch], mask_ratio, seed=i).numpy() for i in starts])
+
+
 def _render(inputs: Inputs, pipeline: SeMoPipeline, person: Person, motions: np.ndarray) -> np.ndarray:
-    """uint8 (T, S, S, 3)."""
+    """The frame (S, S, 3) at the end of motions (T, l, d)."""
     import torch
 
     steps = inputs.results.config["budgets"].get("sampler_steps")
     made = pipeline.render(person.source, lambda _: [torch.from_numpy(motions)], steps, _seed(inputs, person))
-    return np.stack(list(made))
+    return list(made)[-1]
 
 
 def _seed(inputs: Inputs, person: Person) -> int:
     return clip_seed(int(inputs.results.config.get("seed", 0)), "semo", f"drift {person.name}")
 
 
-def _middles(window: int) -> list[int]:
-    """The frames that are shown."""
-    return [(number - 1) * window + window // 2 for number in SHOWN]
-
-
 def _draw(
     truth: np.ndarray,
     found: Mapping[str, np.ndarray],
     shown: Person,
-    pictures: Mapping[str, np.ndarray],
+    pictures: Mapping[str, Sequence[np.ndarray]],
     note: str,
 ) -> Figure:
     """`truth` (people, 3) of true motions, `found` (people, 3, windows) of each model's."""
@@ -216,7 +222,7 @@ def _strip(figure: Figure, place: SubplotSpec, label: str, pictures: Sequence[np
 
 def _over_people(values: np.ndarray) -> Estimate:
     """The mean of one value for each person."""
-    return estimate(values, [f"{i:04d}" for i in range(len(values))])
+    return estimate(values.tolist(), [f"{i:04d}" for i in range(len(values))])
 
 
 def _finding(drift: Mapping[str, np.ndarray]) -> str:
