@@ -100,7 +100,7 @@ def test_stage_2_is_trained_with_and_without_masked_history(planned: Project) ->
 
 @pytest.mark.parametrize("setting", ["drift_steps: 0", "stage2_steps: 0"])
 def test_without_its_budget_or_stage_2_nothing_is_trained_for_drift(planned: Project, setting: str) -> None:
-    assert "train_drift" not in counts(planned.dry_run("--config", f"budgets={{{setting}}}"))
+    assert "train_drift" not in counts(planned.dry_run("--config", f"budgets={{{setting}}}", "model=last"))
 
 
 def test_rivals_are_trained_with_equal_steps(planned: Project) -> None:
