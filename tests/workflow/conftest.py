@@ -30,6 +30,7 @@ COPIED = (
 )
 STUBBED = (
     "semo/clips.py",
+    "semo/objects.py",
     "semo/prepare.py",
     "semo/shards/__main__.py",
     "semo/train/__main__.py",
@@ -131,6 +132,7 @@ def make_project(path: Path) -> Project:
         "report/figures/__init__.py",
         "report/figures/curves.py",
         "report/figures/drift.py",
+        "report/figures/objects.py",
         "metrics/psnr.py",
     ):
         (path / "semo" / name).write_text('"""Stand-in."""\nVALUE = 1\n')

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+CLIP_TABLES = ("manifest.tsv", "cross.tsv", "refused.tsv")
 LIMIT = 1  # a number the tests change
 
 here = Path(__file__)
@@ -31,7 +32,8 @@ elif name == "shards":
 else:
     out = Path(option("--out"))
     written = {
-        "clips": {out / file: "clip\n" for file in ("manifest.tsv", "cross.tsv", "refused.tsv")},
+        "clips": {out / file: "clip\n" for file in CLIP_TABLES},
+        "objects": {out / file: "clip\n" for file in CLIP_TABLES},
         "train": {out / "model/pipeline.json": "{}", out / "curve.tsv": "step\n"},
         "training": {out / "model/config.json": "{}", out / "curve.tsv": "step\n"},
         "generate": {out / "run.json": "{}"},

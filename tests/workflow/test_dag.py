@@ -1,8 +1,10 @@
 """What the workflow plans, from dry runs in a copy whose modules are stand-ins."""
 
+import re
 from pathlib import Path
 
 import pytest
+from plan import machine
 from plan.methods import ALWAYS, NEVER, controls, discover
 from plan.run import TASKS
 
@@ -49,11 +51,13 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "train": 4,
         "train_ablation": ablations,
         "train_drift": 2,
+        "render_objects": 2,
+        "train_objects": 1,
         "train_rival": sum(rival.trainable for rival in rivals),
         "generate": measured,
         "evaluate": measured,
         "table": 2,
-        "figure": 2,
+        "figure": 3,
         "page": 1,
         "audit": 1,
         "rule_graph": 1,
@@ -61,6 +65,7 @@ def test_default_run_plans_everything(planned: Project) -> None:
         "reproduce_all": 1,
     }
     assert f"Train SeMo stage1, {BUDGETS['stage1_steps']} steps" in output
+    assert f"Train SeMo on moving objects, {BUDGETS['objects_steps']} steps" in output
     assert f"Generate cross portraits-mini-broadcast ablation-{BUDGETS['ablations'][0]}" in output
     assert "Generate talk portraits-mini-broadcast ablation-" not in output
 
@@ -101,6 +106,29 @@ def test_stage_2_is_trained_with_and_without_masked_history(planned: Project) ->
 @pytest.mark.parametrize("setting", ["drift_steps: 0", "stage2_steps: 0"])
 def test_without_its_budget_or_stage_2_nothing_is_trained_for_drift(planned: Project, setting: str) -> None:
     assert "train_drift" not in counts(planned.dry_run("--config", f"budgets={{{setting}}}", "model=last"))
+
+
+def test_objects_are_rendered_for_their_figure_alone(planned: Project) -> None:
+    model = "results/train/objects/model/pipeline.json"
+    output = planned.dry_run(model, "--printshellcmds")
+    assert counts(output) == {"render_objects": 2, "train_objects": 1, "total": 3}
+    for command in (
+        "python -m semo.objects --kind two --frame-size 64 --seed 0 --out results/clips/objects-two ",
+        f"python -m semo.train stage1 --preset mini --steps {BUDGETS['objects_steps']} --seed 0"
+        " --clips results/clips/objects-one results/clips/objects-two --out results/train/objects ",
+    ):
+        assert command in output, command
+    assert "train_objects" in counts(planned.dry_run("reports/figures/objects.png"))
+    assert "train_objects" not in counts(planned.dry_run("reports/figures/curves.png"))
+    jobs = counts(planned.dry_run("--config", "budgets={objects_steps: 0}"))
+    assert not {"render_objects", "train_objects"} & jobs.keys() and jobs["figure"] == 3
+
+
+@pytest.mark.skipif(machine.cores() < 2, reason="Snakemake gives no job more threads than the machine has cores")
+def test_every_process_of_a_training_has_a_thread(planned: Project) -> None:
+    output = planned.dry_run("--config", "training={processes: 2, parts: 2}", "--printshellcmds")
+    threads = re.findall(r"semo[.]train .* --threads [$]\(\((\d+) / 2\)\)", output)
+    assert len(threads) == 4 + 2 + 1 + len(BUDGETS["ablations"]) and min(map(int, threads)) >= 2
 
 
 def test_rivals_are_trained_with_equal_steps(planned: Project) -> None:

@@ -57,7 +57,7 @@ def estimate(
     lines = [preparation(name, entries[name], run.config, rates, root) for name in run.datasets]
     lines += [training(stage, run.budgets[f"{stage}_steps"], run.config, rates, batch) for stage in run.stages]
     lines += _ablations(run, rates, batch)
-    lines += _drift(run, rates, batch)
+    lines += [*_drift(run, rates, batch), *_objects(run, rates, batch)]
     lines += [_timed(run.config, rates, "train", rival, run.budgets["rival_steps"], rule="train_rival")
               for rival in run.trained_rivals]  # fmt: skip
     lines += _videos(run, entries, rates, root)
@@ -114,9 +114,7 @@ def _ablations(run: Run, rates: dict[str, Any], batch: dict[str, int]) -> list[C
     count, steps = len(run.chosen_ablations), run.budgets["ablation_steps"]
     if not count:
         return []
-    one = training("stage1", steps, run.config, rates, batch)
-    if run.config["device"] == "cpu":
-        one = _timed(run.config, rates, "train", "ablation", steps)
+    one = _single_stage(run, steps, rates, batch)
     core, gpu = (None if hours is None else count * hours for hours in (one.core_hours, one.gpu_hours))
     return [Cost("train_ablation", "train ablations", count, core, gpu)]
 
@@ -126,6 +124,22 @@ def _drift(run: Run, rates: dict[str, Any], batch: dict[str, int]) -> list[Cost]
     one = training("stage2", run.budgets["drift_steps"], run.config, rates, batch)
     core, gpu = (None if hours is None else jobs * hours for hours in (one.core_hours, one.gpu_hours))
     return [Cost("train_drift", "train drift", jobs, core, gpu)] if jobs else []
+
+
+def _objects(run: Run, rates: dict[str, Any], batch: dict[str, int]) -> list[Cost]:
+    """Clips of one and of two objects, and stage 1 on them."""
+    if not run.figure_models("objects"):
+        return []
+    one = _single_stage(run, run.budgets["objects_steps"], rates, batch)
+    rendered = _timed(run.config, rates, "render", "objects", amount=2, jobs=2, rule="render_objects")
+    return [rendered, Cost("train_objects", "train objects", 1, one.core_hours, one.gpu_hours)]
+
+
+def _single_stage(run: Run, steps: int, rates: dict[str, Any], batch: dict[str, int]) -> Cost:
+    """One training of stage 1 on one thread, as ablations are."""
+    if run.config["device"] == "cpu":
+        return _timed(run.config, rates, "train", "ablation", steps)
+    return training("stage1", steps, run.config, rates, batch)
 
 
 def _videos(run: Run, entries: dict[str, dict], rates: dict[str, Any], root: Path) -> list[Cost]:
