@@ -16,6 +16,7 @@ from PIL import Image
 from semo.evaluate import evaluate
 from semo.generate import Job, generate
 from semo.media import write_lossless
+from semo.objects import write_clips
 from semo.report import figures
 from semo.report.__main__ import ROOT, main
 from semo.report.definitions import ReportError
@@ -63,6 +64,8 @@ def made_once(tmp_path_factory):
             evaluate(task, made / method, clips, table / f"{method}.tsv")
     for item in ("fake-p0-c0", "fake-p1-c0"):
         write_lossless(results / "generated/reconstruct/fake/semo" / f"{item}.mkv", video(int(item[6]), 0) + 5)
+    for kind in ("one", "two"):
+        write_clips(results / "clips" / f"objects-{kind}", kind, 32, 0, {"train": 0, "test": 5})
     trained(results, "semo", "stage1", 100, 0.8)
     trained(results, "ablation-T1D512", "stage1", 100, 0.4)
     trained(results, "fomm", "mini", 100, 0.4)
@@ -79,6 +82,7 @@ def run(made_once, tmp_path, monkeypatch):
     monkeypatch.setattr("semo.report.figures.probe._clip_sets", lambda inputs: [])
     monkeypatch.setattr("semo.report.figures.probe._frames", _probed_frames)
     monkeypatch.setattr("semo.report.figures.architecture.load_model", lambda inputs, method: _shapes())
+    monkeypatch.setattr("semo.report.figures.objects._model", lambda inputs: FakePipeline())
     models = {"after stage2": FakePipeline(), "after reflow": FakePipeline()}
     monkeypatch.setattr("semo.report.figures.sampler_steps._models", lambda inputs: models)
     monkeypatch.setattr("semo.report.figures.sampler_steps._speed", lambda model, frames, steps: 32.0 / steps)
@@ -174,6 +178,21 @@ def test_a_model_without_stage_2(run, tmp_path, reasons, monkeypatch):
     monkeypatch.setattr("semo.report.figures.talking.load_model", lambda inputs, method: silent)
     figures.draw("talking", run, tmp_path / "a.png")
     assert reasons == ["not run: SeMo has no motion generator"]
+
+
+@pytest.mark.parametrize(
+    ("budgets", "reason"),
+    [
+        ({"objects_steps": 0}, "not run: no model was trained on moving objects (budgets.objects_steps is 0)"),
+        ({"objects_steps": 700}, "not run: no model was trained on moving objects"),
+    ],
+)
+def test_no_model_of_moving_objects(tmp_path, reasons, budgets, reason):
+    (tmp_path / "results").mkdir()
+    inputs = _inputs(tmp_path)
+    inputs.results.config["budgets"] = budgets
+    figures.draw("objects", inputs, tmp_path / "a.png")
+    assert reasons == [reason]
 
 
 def test_unknown_figure(run, tmp_path, capsys):

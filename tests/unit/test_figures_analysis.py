@@ -7,8 +7,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from semo.report.figures.motion_size import NAME
+from semo.report.figures.objects import Sample, _finding, _gains
 from semo.report.figures.probe import Frames, _identity, _probe, parameters, r_squared, ridge
 from semo.report.figures.sampler_steps import sharpness
+from semo.stats import paired_difference
 
 
 def test_ridge_finds_a_linear_map_and_not_noise():
@@ -98,3 +100,26 @@ def test_sharpness_falls_with_blur():
 def test_names_of_runs_tell_their_size(run, numbers):
     found = NAME.match(run)
     assert (int(found[1]) * int(found[2]) if found else None) == numbers
+
+
+@pytest.mark.parametrize(
+    ("second", "scenes", "said"),
+    [
+        ([3.0, 3.1, 2.9, 3.0, 3.0], 5, "Two objects are reconstructed worse than one: +4.00 dB over copying for one, "
+         "+3.00 dB for two"),
+        ([5.0, 5.1, 4.9, 5.0, 5.0], 5, "Two objects are reconstructed better than one: +4.00 dB over copying for one, "
+         "+5.00 dB for two"),
+        ([5.0, 3.0, 4.5, 3.5, 4.0], 5, "Two objects are reconstructed neither worse nor better than one: +4.00 dB over "
+         "copying for one, +4.00 dB for two"),
+        ([3.0, 3.0], 2, "Reconstruction of moving objects: +4.00 dB over copying for one, +3.00 dB for two"),
+    ],
+)  # fmt: skip
+def test_what_a_second_object_changes_is_said_with_its_interval(second, scenes, said):
+    """Gains of 4 dB with one object; too few scenes for an interval claim nothing."""
+    nothing = np.zeros(0)
+    samples = {
+        kind: {str(n): Sample(kind, nothing, nothing, 10 + gain, 10.0) for n, gain in enumerate(gains)}
+        for kind, gains in (("one", [4.0] * scenes), ("two", second))
+    }
+    two, one = (_gains(samples, kind) for kind in ("two", "one"))
+    assert _finding(samples, paired_difference(two, one, {n: n for n in one})) == said

@@ -106,11 +106,14 @@ class Sheet:
         """A row: uint8 (H, W, 3) pictures, a text in place of a picture that was not made, or None for a gap."""
         self._rows.append((label, list(pictures), list(captions or [])))
 
-    def figure(self, title: str = "", note: str = "") -> Figure:
-        """Compose everything; sizes in pixels, so one picture pixel stays a whole number of dots."""
+    def figure(self, title: str = "", note: str = "", charts: int = 0) -> Figure:
+        """Compose everything; sizes in pixels, so one picture pixel stays a whole number of dots.
+
+        `charts`: pixels left free between title and pictures, for axes that the caller adds.
+        """
         head, foot = 22, 14 if any(captions for _, _, captions in self._rows) else 0
         heights = [self.tile + GAP + foot + (head if i in self._heads else 0) for i in range(len(self._rows))]
-        top, bottom = 30 if title else 6, 8 + 15 * len(_wrapped(note, self._width()))
+        top, bottom = (30 if title else 6) + charts, 8 + 15 * len(_wrapped(note, self._width()))
         width, height = self._width(), top + sum(heights) + bottom
         figure = Figure(figsize=(width / DPI, height / DPI))
         y = height - top
