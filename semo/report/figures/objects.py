@@ -87,8 +87,9 @@ def _samples(inputs: Inputs, model: SeMoPipeline, kind: str) -> dict[str, Sample
         made = np.stack(list(model.reconstruct(truth[0], iter(truth[1:]), steps, seed)))
         still = np.stack(list(model.reconstruct(truth[0], iter(truth[:1]), steps, seed)))
         videos = (made, still.repeat(len(made), 0), truth[:1].repeat(len(made), 0))
-        values = [metric("psnr_moving").clip(truth[1:], video, truth[0]) for video in videos]
-        if None not in values:
+        measured = (metric("psnr_moving").clip(truth[1:], video, truth[0]) for video in videos)
+        values = [value for value in measured if value is not None]
+        if len(values) == len(videos):
             found[clip.clip.rsplit("-", 1)[1]] = Sample(truth, made, *values)
     return found
 
@@ -149,14 +150,16 @@ def _pairs(
 ) -> None:
     """A column of values for each kind, a line for each scene that both have, means with intervals."""
     columns = [{number: value(sample) for number, sample in samples[kind].items()} for kind in KINDS]
-    style = {"color": COLOURS[colour]}
     for number in sorted(columns[0].keys() & columns[1].keys()):
-        axes.plot([shift, 1 + shift], [column[number] for column in columns], alpha=0.2, linewidth=0.7, **style)
+        axes.plot(
+            [shift, 1 + shift], [column[number] for column in columns], alpha=0.2, linewidth=0.7, color=COLOURS[colour]
+        )
     for place, column in enumerate(columns):
         mean = estimate(list(column.values()), list(column))
-        spread = None if mean.low is None else [[mean.mean - mean.low], [mean.high - mean.mean]]
+        spread = None if mean.low is None or mean.high is None else [[mean.mean - mean.low], [mean.high - mean.mean]]
         at = place + shift
-        axes.errorbar(at, mean.mean, spread, fmt="o", capsize=4, label=label if place == 0 else None, **style)
+        named = label if place == 0 else None
+        axes.errorbar(at, mean.mean, spread, fmt="o", capsize=4, label=named, color=COLOURS[colour])
         axes.annotate(f"{mean.mean:.1f}", (at, mean.mean), (7, 6), textcoords="offset points", va="center", fontsize=8)
 
 
