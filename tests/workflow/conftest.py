@@ -44,12 +44,11 @@ STUBBED = (
 
 TABLES = {
     "table2": {
-        "title": "Reconstruction",
         "task": "reconstruct",
         "roles": ["hdtf", "dh_facevid", "mead"],
         "columns": ["psnr", {"metric": "psnr_cross", "task": "cross"}],
     },
-    "table4": {"title": "Talking", "task": "talk", "roles": ["hdtf", "dh_facevid"], "columns": ["psnr"]},
+    "table4": {"task": "talk", "roles": ["hdtf", "dh_facevid"], "columns": ["psnr"]},
 }
 
 
