@@ -1,9 +1,11 @@
-"""Clips of one or of two objects that turn and move: general video in place of portraits (paper section 5, Fig. 11).
+"""Clips of one or of two boxes that turn and move: general video in place of portraits (paper section 5, Fig. 11).
 
     python -m semo.objects --kind two --frame-size 64 --seed 0 --out results/clips/objects-two
 
-Every clip has objects, colours, light and background of its own, so those of the test are never seen in training. Clip
-n of one object is clip n of two without the second: both kinds differ in nothing else.
+Every clip has boxes, colours, light and background of its own, so those of the test are never seen in training. Clip n
+of one object is clip n of two without the second: both kinds differ in nothing else. Boxes are alike as faces are, each
+has its side of the frame and turns slowly: of arbitrary solids in arbitrary places the networks of a short run learn no
+motion at all.
 
 Space is in half widths of the frame: x to the right, y down, z away from the camera; the frame is the square
 [-1, 1] x [-1, 1] at z = 0.
@@ -21,7 +23,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from semo.clips import Clip, CrossPair, Refusal, write_table
@@ -37,21 +38,19 @@ DEPTH = 0.5  # one object of two lies so far before z = 0, the other behind it: 
 AMBIENT = 0.45  # share of the light that comes from everywhere
 FINER = 4  # frames are drawn so many times finer and averaged
 SUBPIXEL = 4  # bits of a pixel's fraction, in which corners are placed
-GOLDEN = (1 + 5**0.5) / 2
+PLACE = 0.42  # of each object's home from the middle
 
 
 @dataclass(frozen=True)
-class Solid:
-    """A convex polyhedron around the origin.
+class Box:
+    """A box around the origin: `half` (3,) edges, `colours` (6, 3) RGB in [0, 1] of the faces, in NORMALS' order."""
 
-    `vertices` (V, 3); `faces`: numbers of the vertices around each flat face; `normals` (F, 3) outward units;
-    `colours` (F, 3) RGB in [0, 1].
-    """
-
-    vertices: np.ndarray
-    faces: tuple[np.ndarray, ...]
-    normals: np.ndarray
+    half: np.ndarray
     colours: np.ndarray
+
+    def faces(self) -> np.ndarray:
+        """Corners around each face (6, 4, 3)."""
+        return np.stack([_around(normal) for normal in NORMALS]) * self.half
 
 
 @dataclass(frozen=True)
@@ -73,55 +72,29 @@ class Movement:
 
 @dataclass(frozen=True)
 class Scene:
-    """Moving solids before a background (S, S, 3) uint8; `light` is the unit vector towards the lamp."""
+    """Moving boxes before a background (S, S, 3) uint8; `light` is the unit vector towards the lamp."""
 
-    objects: tuple[tuple[Solid, Movement], ...]
+    objects: tuple[tuple[Box, Movement], ...]
     light: np.ndarray
     background: np.ndarray
 
 
-def _signs(*sizes: float) -> np.ndarray:
-    """(+-a, +-b, +-c), all eight."""
-    return np.array(np.meshgrid((-1, 1), (-1, 1), (-1, 1))).reshape(3, -1).T * np.array(sizes)
+NORMALS = np.concatenate([np.eye(3), -np.eye(3)])
 
 
-def _ring(sides: int, z: float) -> np.ndarray:
-    angle = 2 * np.pi * np.arange(sides) / sides
-    return np.stack([np.cos(angle), np.sin(angle), np.full(sides, z)], axis=1)
+def _around(normal: np.ndarray) -> np.ndarray:
+    """Corners (4, 3) around the face of the cube of half edge 1 that looks along `normal`."""
+    right = np.roll(normal, 1)
+    up = np.cross(normal, right)
+    return np.stack([normal + a * right + b * up for a, b in ((1, 1), (-1, 1), (-1, -1), (1, -1))])
 
 
-def _cyclic(points: np.ndarray) -> np.ndarray:
-    """The points with their coordinates turned around twice: (3 N, 3)."""
-    return np.concatenate([np.roll(points, shift, axis=1) for shift in range(3)])
-
-
-SHAPES = {
-    "tetrahedron": _signs(1, 1, 1)[[0, 3, 5, 6]],
-    "box": _signs(1, 1, 1),
-    "octahedron": np.concatenate([np.eye(3), -np.eye(3)]),
-    "pyramid": np.concatenate([_ring(4, -0.5), [[0, 0, 1]]]),
-    "triangular prism": np.concatenate([_ring(3, -0.8), _ring(3, 0.8)]),
-    "hexagonal prism": np.concatenate([_ring(6, -0.7), _ring(6, 0.7)]),
-    "icosahedron": np.unique(_cyclic(_signs(0, 1, GOLDEN)), axis=0),
-    "dodecahedron": np.unique(np.concatenate([_signs(1, 1, 1), _cyclic(_signs(0, 1 / GOLDEN, GOLDEN))]), axis=0),
-}
-
-
-def solid(points: np.ndarray, radius: float, colours: np.random.Generator) -> Solid:
-    """The convex hull of `points` (N, 3), centred, its farthest corner at `radius`; each face in a drawn colour."""
-    points = points - points.mean(0)
-    points = points * (radius / np.linalg.norm(points, axis=1).max())
-    hull = ConvexHull(points)
-    planes, of_triangle = np.unique(hull.equations.round(6), axis=0, return_inverse=True)
-    faces = []
-    for number, normal in enumerate(planes[:, :3]):
-        corners = np.unique(hull.simplices[of_triangle.ravel() == number])
-        around = points[corners] - points[corners].mean(0)
-        right = around[0] / np.linalg.norm(around[0])
-        angle = np.arctan2(around @ np.cross(normal, right), around @ right)
-        faces.append(corners[np.argsort(angle)])
-    hsv = colours.uniform((0, 0.4, 0.5), (360, 1, 1), (len(faces), 3)).astype(np.float32)
-    return Solid(points, tuple(faces), planes[:, :3], cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0])
+def draw_box(rng: np.random.Generator) -> Box:
+    """Drawn proportions, size and colours; no corner is farther than 0.45 from the middle."""
+    half = rng.uniform(0.7, 1.3, 3)
+    half *= rng.uniform(0.32, 0.45) / np.linalg.norm(half)
+    hsv = rng.uniform((0, 0.4, 0.5), (360, 1, 1), (len(NORMALS), 3)).astype(np.float32)
+    return Box(half, cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0])
 
 
 def draw_scene(kind: str, size: int, entropy: tuple[int, ...]) -> Scene:
@@ -129,35 +102,32 @@ def draw_scene(kind: str, size: int, entropy: tuple[int, ...]) -> Scene:
     around, *each = (np.random.default_rng(s) for s in np.random.SeedSequence(entropy).spawn(1 + max(KINDS.values())))
     light = np.array([around.uniform(-1, 1), around.uniform(-1, 0.3), -1.0])
     background = _background(size, around)
-    angle, nearer = around.uniform(0, 2 * np.pi), around.choice((-1.0, 1.0))
+    nearer = around.choice((-1.0, 1.0))
     objects = []
     for number, rng in enumerate(each[: KINDS[kind]]):
         side = (-1) ** number  # the second object on the other side of the middle, and at the other depth
-        shape = list(SHAPES.values())[rng.integers(len(SHAPES))] * rng.uniform(0.7, 1.3, 3)
-        made = solid(shape, rng.uniform(0.32, 0.45), rng)
-        home = side * np.array([np.cos(angle), np.sin(angle), 0]) * rng.uniform(0.3, 0.45)
-        objects.append((made, _movement(rng, home + np.array([0, 0, side * nearer * DEPTH]))))
+        place = np.array([-PLACE * side, 0, side * nearer * DEPTH]) + [*rng.uniform(-0.05, 0.05, 2), 0]
+        objects.append((draw_box(rng), _movement(rng, place)))
     return Scene(tuple(objects), light / np.linalg.norm(light), background)
 
 
 def _movement(rng: np.random.Generator, home: np.ndarray) -> Movement:
-    axis = rng.normal(size=3)
+    """Mostly around the vertical axis, half a turn in five to eleven seconds."""
+    axis = np.array([0, rng.choice((-1.0, 1.0)), 0]) + 0.3 * rng.normal(size=3)
     return Movement(
         start=Rotation.from_quat(rng.normal(size=4)),
-        turn=axis / np.linalg.norm(axis) * np.radians(rng.uniform(45, 120)),
+        turn=axis / np.linalg.norm(axis) * np.radians(rng.uniform(30, 70)),
         home=home,
-        reach=np.array([*rng.uniform(0.08, 0.2, 2), 0]),
+        reach=np.array([*rng.uniform(0.1, 0.25, 2), 0]),
         frequency=rng.uniform(0.4, 0.9),
         phase=rng.uniform(0, 1, 3),
     )
 
 
 def _background(size: int, rng: np.random.Generator) -> np.ndarray:
-    """A pale or dark tint with soft patches, large and small."""
-    picture = np.full((size, size, 3), rng.uniform(70, 190, 3), np.float32)
-    for cells, strength in ((4, 40), (16, 12)):  # patches a side
-        patches = rng.uniform(-strength, strength, (cells, cells, 3)).astype(np.float32)
-        picture += cv2.resize(patches, (size, size), interpolation=cv2.INTER_CUBIC)
+    """A pale or dark tint with soft patches."""
+    patches = rng.uniform(-30, 30, (4, 4, 3)).astype(np.float32)
+    picture = rng.uniform(70, 190, 3) + cv2.resize(patches, (size, size), interpolation=cv2.INTER_CUBIC)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
@@ -165,16 +135,16 @@ def render(scene: Scene, time: float) -> np.ndarray:
     """uint8 (S, S, 3) RGB at `time` in seconds: Lambert's light, perspective, the farther object first."""
     size = len(scene.background)
     canvas = scene.background.repeat(FINER, axis=0).repeat(FINER, axis=1)
-    placed = [(made, *movement.at(time)) for made, movement in scene.objects]
-    for made, rotation, position in sorted(placed, key=lambda p: -p[2][2]):
-        corners = rotation.apply(made.vertices) + position
-        outline = size * FINER / 2 * (1 + corners[:, :2] * (CAMERA / (CAMERA + corners[:, 2:]))) - 0.5
-        outline = np.round(outline * 2**SUBPIXEL).astype(np.int32)
-        normals = rotation.apply(made.normals)
-        shades = made.colours * (AMBIENT + (1 - AMBIENT) * np.maximum(normals @ scene.light, 0))[:, None]
-        for face, normal, shade in zip(made.faces, normals, shades, strict=True):
-            if normal @ (corners[face[0]] + np.array([0, 0, CAMERA])) < 0:  # turned to the camera
-                cv2.fillConvexPoly(canvas, outline[face], (255 * shade).round().tolist(), cv2.LINE_8, SUBPIXEL)
+    placed = [(box, *movement.at(time)) for box, movement in scene.objects]
+    for box, rotation, position in sorted(placed, key=lambda p: -p[2][2]):
+        corners = rotation.apply(box.faces().reshape(-1, 3)).reshape(-1, 4, 3) + position
+        outlines = size * FINER / 2 * (1 + corners[..., :2] * (CAMERA / (CAMERA + corners[..., 2:]))) - 0.5
+        outlines = np.round(outlines * 2**SUBPIXEL).astype(np.int32)
+        normals = rotation.apply(NORMALS)
+        shades = box.colours * (AMBIENT + (1 - AMBIENT) * np.maximum(normals @ scene.light, 0))[:, None]
+        for corner, normal, outline, shade in zip(corners[:, 0], normals, outlines, shades, strict=True):
+            if normal @ (corner + np.array([0, 0, CAMERA])) < 0:  # turned to the camera
+                cv2.fillConvexPoly(canvas, outline, (255 * shade).round().tolist(), cv2.LINE_8, SUBPIXEL)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,7 +147,8 @@ def test_drawn_and_equal_for_equal_inputs(run, tmp_path, reasons, name):
 @pytest.mark.parametrize("name", figures.names())
 def test_nothing_was_made(tmp_path, reasons, name):
     (tmp_path / "results").mkdir()
-    figures.draw(name, _inputs(tmp_path), tmp_path / "a.png")
+    inputs = replace(_inputs(tmp_path), definitions=tmp_path)  # without the results of long runs that come in git
+    figures.draw(name, inputs, tmp_path / "a.png")
     assert len(reasons) == 1 and reasons[0].startswith("not run: ")
     assert (tmp_path / "a.png").is_file()
 

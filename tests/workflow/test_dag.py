@@ -116,6 +116,7 @@ def test_objects_are_rendered_for_their_figure_alone(planned: Project) -> None:
         "python -m semo.objects --kind two --frame-size 64 --seed 0 --out results/clips/objects-two ",
         f"python -m semo.train stage1 --preset mini --steps {BUDGETS['objects_steps']} --seed 0"
         " --clips results/clips/objects-one results/clips/objects-two --out results/train/objects ",
+        "mask_max=0.0",
     ):
         assert command in output, command
     assert "train_objects" in counts(planned.dry_run("reports/figures/objects.png"))
