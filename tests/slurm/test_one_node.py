@@ -37,12 +37,13 @@ COMMAND = ("snakemake", "--workflow-profile", "profiles/slurm", *CLUSTER, "repro
 
 @dataclass(frozen=True)
 class Outcome:
-    """The project after the run, Snakemake's output, the jobs SLURM saw, and which of them was killed."""
+    """The project after the run, Snakemake's output, the jobs SLURM saw, the killed one, and its curve then."""
 
     project: Project
     text: str
     jobs: list[dict[str, str]]
     killed: str
+    before: list[dict[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def ran(node: OneNode, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     with open(log, "wb") as stream:
         run = subprocess.Popen(COMMAND, cwd=project.path, env=environment(project), stdout=stream, stderr=stream)
     try:
-        killed = kill_training(node, project, run, log)
+        killed, before = kill_training(node, project, run, log)
         code = run.wait(LIMIT)
     finally:
         if run.poll() is None:
@@ -70,7 +71,7 @@ def ran(node: OneNode, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
             run.wait()
     text = log.read_text()
     assert code == 0, text
-    return Outcome(project, text, node.finished(), killed)
+    return Outcome(project, text, node.finished(), killed, before)
 
 
 def environment(project: Project) -> dict[str, str]:
@@ -79,16 +80,26 @@ def environment(project: Project) -> dict[str, str]:
     return kept | {"PATH": path, "PYTHONPATH": str(project.path)}
 
 
-def kill_training(node: OneNode, project: Project, run: subprocess.Popen, log: Path) -> str:
-    """Cancel the job of stage 1 once its training has begun; its id."""
-    begun = project.path / "results/smoke/train/semo/stage1/config.json"
+def curve(project: Project) -> list[dict[str, str]]:
+    """What the training of stage 1 has reported: rows with the step, and the seconds it took."""
+    file = project.path / "results/smoke/train/semo/stage1/curve.tsv"
+    if not file.exists():
+        return []
+    with open(file, newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def kill_training(
+    node: OneNode, project: Project, run: subprocess.Popen, log: Path
+) -> tuple[str, list[dict[str, str]]]:
+    """Cancel the job of stage 1 once its training has reported; its id and what was reported."""
     until = time.monotonic() + LIMIT
-    while not begun.exists():
+    while not (before := curve(project)):
         assert run.poll() is None and time.monotonic() < until, f"no training began:\n{log.read_text()}"
         time.sleep(0.2)
     job = next(job for job, comment in node.running().items() if "rule_train_" in comment and "stage1" in comment)
     subprocess.run(["scancel", job], check=True)
-    return job
+    return job, before
 
 
 def test_a_killed_training_is_sent_again_and_finishes(ran: Outcome) -> None:
@@ -96,8 +107,12 @@ def test_a_killed_training_is_sent_again_and_finishes(ran: Outcome) -> None:
     assert states[ran.killed] in ("CANCELLED", "FAILED")
     assert "Trying to restart job" in ran.text
     assert Counter(states.values())["COMPLETED"] == len(states) - 1
-    with open(ran.project.path / "results/smoke/train/semo/stage1/curve.tsv", newline="") as stream:
-        assert list(csv.DictReader(stream, delimiter="\t"))[-1]["step"] == str(STEPS)
+    assert curve(ran.project)[-1]["step"] == str(STEPS)
+
+
+def test_it_goes_on_where_it_was_killed(ran: Outcome) -> None:
+    """Seconds never repeat: had it begun again, the first rows would be others."""
+    assert curve(ran.project)[: len(ran.before)] == ran.before
 
 
 def test_every_table_and_figure_is_made(ran: Outcome) -> None:
