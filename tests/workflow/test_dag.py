@@ -79,6 +79,13 @@ def test_a_committed_page_does_not_stop_a_fresh_clone(planned: Project) -> None:
         page.unlink()
 
 
+def test_results_of_a_long_run_in_git_are_shown_not_made_again(project: Project) -> None:
+    """They are what the rule of the whole grid writes: as inputs of the tables they would train it first."""
+    before = counts(project.dry_run())
+    (project.path / "reports/released/ablations.tsv").write_text("run\tseed\n")
+    assert counts(project.dry_run()) == before
+
+
 def test_other_scales_write_elsewhere(planned: Project) -> None:
     output = planned.dry_run("--configfile", "workflow/config/smoke.yaml")
     assert "Write results/smoke/reports/tables.md" in output

@@ -41,6 +41,7 @@ rule table:
     params:
         results=subpath(input.config, parent=True),
         title=table_title,
+        released=released_results(),
         source=source("semo.report", "semo/metrics"),
     resources:
         mem_mb=1000,
@@ -72,6 +73,7 @@ rule figure:
     params:
         results=subpath(input.config, parent=True),
         caption=figure_caption,
+        released=released_results(),
         source=figure_source,
     resources:
         mem_mb=2000,
@@ -100,6 +102,7 @@ rule page:
         "<logs>/report/page.log",
     params:
         results=subpath(input.config, parent=True),
+        released=released_results(),
         source=source("semo.report"),
     resources:
         mem_mb=1000,
@@ -174,6 +177,7 @@ rule report_page:
         "<logs>/report/index.log",
     params:
         results=subpath(input.config, parent=True),
+        released=released_results(),
         source=source("semo.report.page", "semo/report/page"),
     resources:
         mem_mb=1500,
