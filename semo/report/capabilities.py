@@ -8,6 +8,7 @@ from semo.report.rows import Block, Cell, Row
 
 REAL_TIME = 25.0
 WINDOW = 16
+ONLY_PORTRAITS = "only portraits here"
 
 
 def capability_block(table: Table, results: Results) -> Block:
@@ -20,7 +21,9 @@ def capability_block(table: Table, results: Results) -> Block:
         done = [m for m in found if m.record["status"] == "complete"]
         label = found[0].record["label"] if found else {"semo": "SeMo"}.get(name, name)
         kind = "released" if name.endswith("-released") else "scratch"
-        rows.append(Row(name, label, kind, _cells(table, done, found)))
+        tried = name == "semo" and bool(results.config.get("budgets", {}).get("objects_steps"))
+        elsewhere = "only portraits here; the figure objects tries SeMo on moving boxes" if tried else ONLY_PORTRAITS
+        rows.append(Row(name, label, kind, _cells(table, done, found, elsewhere)))
     return Block("run", "", "", table.columns, tuple(rows))
 
 
@@ -40,7 +43,7 @@ def _rate(done: list[Measured], key: str) -> float | None:
     return sum(m.record["frames"] for m in done) / seconds if seconds > 0 else None
 
 
-def _cells(table: Table, done: list[Measured], found: list[Measured]) -> dict[Column, Cell]:
+def _cells(table: Table, done: list[Measured], found: list[Measured], elsewhere: str) -> dict[Column, Cell]:
     if not done:
         reason = found[0].record["reason"] if found else "not measured in this run"
         return {column: Cell(reason=reason) for column in table.columns}
@@ -58,7 +61,7 @@ def _cells(table: Table, done: list[Measured], found: list[Measured]) -> dict[Co
     cells = {}
     for column in table.columns:
         text = texts.get(column.metric)
-        cells[column] = Cell(text=text) if text else Cell(reason="only portraits here")
+        cells[column] = Cell(text=text) if text else Cell(reason=elsewhere)
     if speed is None:
         cells = {c: Cell(reason="no time measured") if c.metric == "real_time" else x for c, x in cells.items()}
     return cells
