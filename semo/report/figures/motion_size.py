@@ -88,7 +88,9 @@ def _scatter(axes: Axes, text: str, points: Sequence[Point]) -> None:
     if points:
         axes.margins(x=0.2)
         axes.legend(loc="lower right")
-        name_points(axes, [(point.run, _kilobits(point), point.value) for point in points], size=7)
+        long_run = {point.run for point in points if point.kind == "released"}  # named once, there
+        named = [point for point in points if point.kind == "released" or point.run not in long_run]
+        name_points(axes, [(point.run, _kilobits(point), point.value) for point in named], size=7)
 
 
 def _kilobits(point: Point) -> float:
@@ -96,9 +98,8 @@ def _kilobits(point: Point) -> float:
 
 
 def _finding(points: Sequence[Point]) -> str:
-    of_run = sorted((p for p in points if p.kind == "this run"), key=lambda p: p.numbers) or sorted(
-        points, key=lambda p: p.numbers
-    )
+    kinds = [[p for p in points if p.kind == kind] for kind in ("this run", "released")]
+    of_run = sorted(max(kinds, key=len), key=lambda p: p.numbers)
     if len(of_run) < 2:
         return "Size of the motion against quality"
     small, large = of_run[0], of_run[-1]
