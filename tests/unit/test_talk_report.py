@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,14 @@ def test_rows_stand_in_the_order_of_the_paper_and_controls_apart(talked):
     assert {row.id for row in run.rows if row.kind == "control"} == set(CONTROLS)
     best = {row.id for row in run.rows for cell in row.cells.values() if cell.best}
     assert best and not best & set(CONTROLS), "other-motion has the best value but is not compared"
-    assert "| *other-motion* (control) | *" in section(talked, 3).replace("not run: ", "")
+    assert "| *other-motion* (control) | *" in section(talked, 3)
 
 
 def test_extra_columns_of_table_3_say_so(talked):
     text = section(talked, 3)
-    assert "PSNR moving ↑ | AVC-corpus ↑ | AVD-corpus ↓ |" in text
+    head = next(line for line in text.splitlines() if line.startswith("| Method |") and "AVC-corpus" in line)
+    titles = [re.sub("<br>.*", "", cell).strip() for cell in head.strip("|").split("|")]
+    assert titles[-3:] == ["PSNR moving ↑", "AVC-corpus ↑", "AVD-corpus ↓"]
     assert "two columns of sound and lips are ours" in text
     assert "| Method | FID ↓ | FVD ↓ | LPIPS ↓ | PSNR ↑ | SSIM ↑ |" in text, "the paper's block keeps its columns"
     assert "two columns of sound" not in section(talked, 4)
