@@ -47,7 +47,6 @@ __all__ = ["rng_for", "fill_arrays", "fill_state_dict", "fill_module", "weights_
            "smooth_array", "face_image", "sample", "compare", "self_test"]
 
 
-# ------------------------------------------------------------------ random numbers
 def rng_for(name: str, seed: int) -> np.random.Generator:
     key = zlib.crc32(name.encode("utf-8")) + 2 ** 32 * int(seed)
     return np.random.Generator(np.random.Philox(key=key))
@@ -156,7 +155,6 @@ def weights_digest(state: Mapping, fixed: Iterable[str] = ()) -> str:
     return f"{crc:08x}"
 
 
-# ------------------------------------------------------------------ inputs
 def _quantise(x: np.ndarray) -> np.ndarray:
     return (np.round(np.asarray(x, np.float64) * 4096.0) / 4096.0).astype(np.float32)
 
@@ -271,7 +269,6 @@ def fixed_inputs(name: str, seed: int) -> dict[str, np.ndarray]:
     return out
 
 
-# ------------------------------------------------------------------ comparing
 def sample(array: np.ndarray, stride: int) -> np.ndarray:
     """What the golden stores: the flattened tensor (C order), every `stride`-th element (1 = all)."""
     return np.ascontiguousarray(array).reshape(-1)[::stride]
@@ -308,7 +305,6 @@ def compare(outputs: Mapping[str, np.ndarray], golden: Mapping[str, np.ndarray],
     return sorted(rows, key=lambda r: -r["max_abs"] / max(r["tolerance"], 1e-30))
 
 
-# ------------------------------------------------------------------ self test
 _EXPECTED = {
     "a.weight": "64e1a14c", "a.bias": "db7e3227", "n.weight": "fc73c28b", "n.running_var": "f857503f",
     "n.running_mean": "3a16eb0e", "n.num_batches_tracked": "6522df69", "s.weight_orig": "4d2197be",

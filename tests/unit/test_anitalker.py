@@ -24,7 +24,6 @@ from baselines.checkpoints import CheckpointError
 from tests.unit.anitalker_samples import DOUBLE, TINY, networks, tiny, tiny_hubert, voice
 
 
-# ------------------------------------------------------------------ conformer
 def test_relative_attention_is_its_definition() -> None:
     """Transformer-XL, section 3.3: one sum per pair of query and key."""
     torch.manual_seed(0)
@@ -61,7 +60,6 @@ def test_a_sequence_does_not_depend_on_the_others_of_its_batch() -> None:
     assert network(x[:, :1]).shape == (3, 1, 8)
 
 
-# ------------------------------------------------------------------ diffusion
 @pytest.mark.parametrize("steps", (1, 5, 25))
 @pytest.mark.parametrize("bound", (1.0, None))
 def test_sampling_is_that_of_diffusers(steps: int, bound: float | None) -> None:
@@ -102,7 +100,6 @@ def test_timesteps() -> None:
             spaced(steps)
 
 
-# ------------------------------------------------------------------ windows
 @given(st.integers(1, 400), st.integers(2, 60), st.data())
 def test_windows_cover_a_clip_and_their_shares_sum_to_one(frames: int, window: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(1, max(1, window // 2)))
@@ -156,7 +153,6 @@ def test_a_network_that_knows_the_motion_gives_it(relative: bool) -> None:
     torch.testing.assert_close(network.motion(network.normalised(made[None], made[:1]), made[:1])[0], made)
 
 
-# ------------------------------------------------------------------ sound
 @pytest.mark.parametrize("frames", (1, 2, 33))
 @pytest.mark.parametrize("silent", (False, True))
 def test_four_rows_of_mfcc_per_frame(frames: int, silent: bool) -> None:
@@ -207,7 +203,6 @@ def test_another_or_incomplete_hubert_is_refused(hubert: Path, tmp_path: Path) -
         Hubert(tmp_path, "cpu", 3, 16)
 
 
-# ------------------------------------------------------------------ networks
 def test_parameters_of_the_published_variants() -> None:
     """The numbers of the original; the key lists of four of the five are compared by tests/parity."""
     counts = {"hubert_audio_only": 39_573_677, "hubert_pose_only": 40_301_104, "hubert_full_control": 41_753_394,

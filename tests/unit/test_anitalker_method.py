@@ -24,7 +24,6 @@ from baselines.method import MethodUnavailable, make_method
 from tests.unit.anitalker_samples import CONTEXT, MINI, networks, portrait, tiny, tiny_hubert, voice
 
 
-# ------------------------------------------------------------------ the contract
 @pytest.fixture(scope="module")
 def hubert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_hubert(tmp_path_factory.mktemp("official"))
@@ -130,7 +129,6 @@ def test_method_says_what_it_lacks(trained: Path, tmp_path: Path) -> None:
         player.load(tmp_path, "mini", "cpu")
 
 
-# ------------------------------------------------------------------ official files
 def write_official(folder: Path, variants: list[str], states: dict[str, Sizes]) -> None:
     """As published: flat, with the networks as they were trained beside the averaged ones, and a buffer."""
     content = {f"lia.{key}": value for key, value in networks()["lia"].state_dict().items()}

@@ -48,7 +48,6 @@ def stage(kind: Any, data: TalkBank, seed: int = 0) -> Any:
     return made
 
 
-# ------------------------------------------------------------------ terms
 def test_identity_loss_of_people_at_right_angles() -> None:
     codes = 3 * torch.eye(4, dtype=torch.float64)
     own = SCALE * math.cos(MARGIN)
@@ -82,7 +81,6 @@ def test_each_of_the_two_losses_moves_its_own_side() -> None:
     assert code.grad.abs().max() > 0 and density.weight.grad is None
 
 
-# ------------------------------------------------------------------ stages
 def test_gradients_reach_every_parameter_of_the_renderer(data: TalkBank) -> None:
     recipe = stage(RendererStage, data)
     with torch.no_grad():

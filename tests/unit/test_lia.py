@@ -59,7 +59,6 @@ def clip(frames: int, size: tuple[int, int] = (64, 64), seed: int = 0) -> list[n
     ]
 
 
-# ------------------------------------------------------------------ layers of StyleGAN2
 def upfirdn(x: Tensor, kernel: Tensor, up: int, before: int, after: int) -> Tensor:
     """Zeros inserted and around, then true convolution with `kernel`: the definition, one channel at a time."""
     batch, channels, height, width = x.shape
@@ -114,7 +113,6 @@ def test_folded_styled_convolution(channels: int, upsample: bool, batch: int) ->
         torch.testing.assert_close(quick(x, style), layer(x, style), rtol=0, atol=1e-11)
 
 
-# ------------------------------------------------------------------ LIA
 def test_directions_are_orthonormal_with_the_signs_of_lapack() -> None:
     torch.manual_seed(1)
     directions = Directions(64, 20)
@@ -132,7 +130,6 @@ def test_a_wrong_number_of_scales_is_refused() -> None:
         networks(config=replace(MINI, frame_size=128))
 
 
-# ------------------------------------------------------------------ convolutions in three dimensions
 @pytest.mark.parametrize("size", (5, 7))
 def test_product_of_spectra_is_the_convolution(size: int) -> None:
     conv = nn.Conv3d(3, 4, size, padding=size // 2).requires_grad_(False).double()
@@ -155,7 +152,6 @@ def test_quick_convolutions_refuse_others() -> None:
     assert [fast_length(length) for length in (19, 22, 7, 16)] == [20, 24, 8, 16]
 
 
-# ------------------------------------------------------------------ against the originals
 def compared(recorded: Any, outputs: dict[str, Tensor]) -> None:
     rows = fill.compare(outputs, recorded.arrays, recorded.meta, only=outputs)
     assert len(rows) == len(outputs) and all(row["ok"] for row in rows), rows[:3]
@@ -179,7 +175,6 @@ def test_folded_lia_equals_the_original() -> None:
     compared(recorded, {"absolute.driving0.image": fast.dec(latents[:1], features)})
 
 
-# ------------------------------------------------------------------ modes of parity
 @torch.inference_mode()
 def test_modes_honour_every_parameter() -> None:
     """Also those that the public sidecar does not use: relative motion, the other sampling, noise."""
@@ -204,7 +199,6 @@ def test_modes_honour_every_parameter() -> None:
         MODES["absolute"](modules, {}, uses, {"noise": 0}, corners)
 
 
-# ------------------------------------------------------------------ networks at mini
 def test_gradients_reach_every_parameter() -> None:
     modules = networks()
     source, driving = torch.rand(2, 2, 3, 64, 64)
@@ -242,7 +236,6 @@ def test_folding_leaves_the_networks_alone() -> None:
         assert all(parameter.requires_grad for parameter in module.parameters())
 
 
-# ------------------------------------------------------------------ clips
 @pytest.mark.parametrize("motion", ("absolute", "relative"))
 def test_fast_clip_is_the_plain_clip(motion: str) -> None:
     source, frames = clip(1, seed=3)[0], clip(18)
@@ -277,7 +270,6 @@ def test_a_video_without_motion_fails() -> None:
         list(animate(animator(), picture, iter([picture])))
 
 
-# ------------------------------------------------------------------ the contract
 def trained(folder: Path, **record: Any) -> Path:
     folder.mkdir(parents=True)
     save_modules(networks(), folder / "model.safetensors")

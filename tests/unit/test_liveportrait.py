@@ -1,12 +1,10 @@
-"""LivePortrait: keypoints, motions, fast networks, clips, official files, and the method contract at `mini` size."""
+"""LivePortrait: keypoints, motions, fast networks and clips, at `mini` size."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,61 +24,16 @@ from baselines.blocks.vid2vid.spade import SpadeDecoder
 from baselines.blocks.vid2vid.translations import candidates
 from baselines.blocks.winograd import WinogradConv
 from baselines.blocks.winograd3d import WinogradConv3d
-from baselines.checkpoints import save_modules
-from baselines.liveportrait import method as method_module
 from baselines.liveportrait.animate import LivePortraitAnimator
-from baselines.liveportrait.config import EYES, LIPS, SIZES, STITCHING, Config, build
 from baselines.liveportrait.keypoints import DEGREE_OFFSET, DEGREES_PER_BIN, Motion, relative_keypoints, rotation
 from baselines.liveportrait.retargeting import stitch
-from baselines.method import ClipContext, ClipFailure, MethodUnavailable, make_method
-from semo import registry
+from baselines.method import ClipFailure
 from tests.parity import fill
 from tests.parity.check import FIXTURES, fill_modules, make_inputs, read
 from tests.parity.modes.liveportrait import MODES
-from tests.unit.perturbed import perturb, ready
-
-CONTEXT = ClipContext("clip", 0)
-WITH_RETARGETING = replace(SIZES["mini"], retargeting=True, stitching_hidden=(8,), lip_hidden=(8,), eye_hidden=(8, 8))
+from tests.unit.liveportrait_samples import WITH_RETARGETING, animator, clip, networks, predict
 
 
-def networks(config: Config = SIZES["mini"], dtype: torch.dtype = torch.float32) -> dict[str, nn.Module]:
-    """Untrained networks whose keypoints are spread within the picture and whose layers that start at zero are not."""
-    torch.manual_seed(0)
-    modules = build(config)
-    perturb(modules)
-    with torch.no_grad():
-        heads = modules["motion_extractor"].detector
-        for name in ("kp", "exp", "t", "scale"):
-            heads.get_submodule(f"fc_{name}").weight.mul_(0.1)
-        heads.fc_kp.bias.uniform_(-0.6, 0.6)
-        heads.fc_scale.bias.fill_(1)
-    return ready(modules, dtype)
-
-
-def animator(fast: bool = True, config: Config = SIZES["mini"], dtype: torch.dtype = torch.float32
-             ) -> LivePortraitAnimator:
-    return LivePortraitAnimator(networks(config, dtype), 64, fast)
-
-
-def predict(modules: dict[str, nn.Module], source: Tensor, driving: Tensor) -> Tensor:
-    """The picture of absolute transfer."""
-    motions = [Motion.from_raw(modules["motion_extractor"](image)) for image in (source, driving)]
-    volume = modules["appearance_feature_extractor"](source)
-    warped = modules["warping_module"](volume, motions[0].keypoints(), motions[1].keypoints(motions[0].kp))
-    return modules["spade_generator"](warped.out)
-
-
-def clip(frames: int, size: tuple[int, int] = (64, 64), seed: int = 0) -> list[np.ndarray]:
-    """Smooth pictures that move."""
-    y, x = np.mgrid[: size[0], : size[1]] / 64
-    phase = np.random.default_rng(seed).uniform(0, 6, 3)
-    return [
-        np.stack([127 + 120 * np.sin(5 * x + 3 * y + p + 0.3 * t) for p in phase], axis=-1).astype(np.uint8)
-        for t in range(frames)
-    ]
-
-
-# ------------------------------------------------------------------ the original
 def test_fast_networks_equal_the_original() -> None:
     """Spectra, Winograd and folded norms stay within the tolerance recorded for the plain networks."""
     golden = read(FIXTURES / "liveportrait.json")
@@ -137,7 +90,6 @@ def test_modes_honour_their_parameters() -> None:
     assert not torch.allclose(run("relative", {"feature_3d": volume} | pair)["image"], made["image"])
 
 
-# ------------------------------------------------------------------ keypoints
 def test_bins_are_three_degrees() -> None:
     logits = torch.full((2, 66), -1e4)
     logits[0, 32] = logits[0, 33] = logits[1, 0] = 1e4
@@ -192,7 +144,6 @@ def test_stitching_adds_to_points_and_to_all_of_them() -> None:
     torch.testing.assert_close(moved, expected.double().expand(2, 5, 3))
 
 
-# ------------------------------------------------------------------ motions
 @pytest.mark.parametrize("align_corners", (True, False))
 def test_candidates_are_trilinear_samples(align_corners: bool) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -219,7 +170,6 @@ def test_motions_have_the_gradient_of_sampling() -> None:
     assert torch.autograd.gradcheck(lambda v, p: candidates(v, p, source, False), (volume, points))
 
 
-# ------------------------------------------------------------------ fast networks
 @torch.no_grad()
 def test_fast_convolutions_are_the_convolutions() -> None:
     torch.manual_seed(0)
@@ -276,7 +226,6 @@ def test_fast_networks_leave_the_networks_alone() -> None:
     assert all(value.requires_grad for module in modules.values() for value in module.parameters())
 
 
-# ------------------------------------------------------------------ networks
 def test_gradients_reach_every_parameter() -> None:
     modules = networks()
     source, driving = torch.rand(2, 2, 3, 64, 64)
@@ -298,7 +247,6 @@ def test_a_batch_gives_what_single_frames_give() -> None:
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-8)
 
 
-# ------------------------------------------------------------------ clips
 def test_fast_clip_is_the_plain_clip() -> None:
     frames = clip(6)
     fast, plain = (list(animate(animator(way), frames[0], iter(frames))) for way in (True, False))
@@ -341,7 +289,6 @@ def test_a_still_is_no_driving_video() -> None:
         list(animate(animator(), clip(1)[0], iter(clip(1))))
 
 
-# ------------------------------------------------------------------ stitching, eyes, lips
 def test_corrections_change_the_picture_and_only_when_asked() -> None:
     player, frames = animator(config=WITH_RETARGETING), clip(3)
     plain = list(animate(player, frames[0], iter(frames)))
@@ -360,132 +307,3 @@ def test_wrong_ratios_are_refused(wanted: dict[str, Any]) -> None:
 def test_mini_has_no_corrections(wanted: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="have no stitching_retargeting"):
         animator().edited(**wanted)
-
-
-# ------------------------------------------------------------------ official files
-@pytest.fixture
-def official(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder as the authors publish it, with networks of toy size."""
-    monkeypatch.setitem(method_module.SIZES, "official", WITH_RETARGETING)
-    base, small = tmp_path / "liveportrait" / "base_models", tmp_path / "liveportrait" / "retargeting_models"
-    base.mkdir(parents=True)
-    small.mkdir()
-    modules = networks(WITH_RETARGETING)
-    for name in LivePortraitAnimator.used:
-        torch.save(modules[name].state_dict(), base / f"{name}.pth")
-    wrapped = {
-        key: {f"module.{name}": value for name, value in modules[part].state_dict().items()}
-        for part, key in ((STITCHING, "retarget_shoulder"), (LIPS, "retarget_mouth"), (EYES, "retarget_eye"))
-    }
-    torch.save(wrapped, small / "stitching_retargeting_module.pth")
-    return tmp_path
-
-
-def flat(folder: Path) -> Path:
-    """The same files side by side."""
-    together = folder / "together"
-    together.mkdir()
-    for path in folder.rglob("*.pth"):
-        path.rename(together / path.name)
-    return together
-
-
-@pytest.mark.parametrize("arrange", [lambda folder: folder, lambda folder: folder / "liveportrait/base_models", flat])
-def test_official_files_load_from_where_they_lie(official: Path, arrange: Any) -> None:
-    player = make_method("liveportrait")
-    player.load(arrange(official), "official", "cpu")
-    assert player.kind == "other" and player.settings({"stitching": True})["stitching"] is True
-    frames = clip(3)
-    for options in ({}, {"stitching": True, "eyes": [0.3, 0.3, 0.1], "lips": [0.0, 0.2]}):
-        made = list(player.reconstruct(frames[0], iter(frames), replace(CONTEXT, options=options)))
-        expected = animate(animator(config=WITH_RETARGETING).edited(**options), frames[0], iter(frames))
-        assert np.array_equal(made, list(expected))
-
-
-def test_without_the_small_networks_all_but_corrections_works(official: Path) -> None:
-    (official / "liveportrait/retargeting_models/stitching_retargeting_module.pth").unlink()
-    player, frames = make_method("liveportrait"), clip(2)
-    player.load(official, "official", "cpu")
-    assert len(list(player.reconstruct(frames[0], iter(frames), CONTEXT))) == 2
-    with pytest.raises(ValueError, match="have no stitching_retargeting/stitching"):
-        player.reconstruct(frames[0], iter(frames), replace(CONTEXT, options={"stitching": True}))
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:2000])
-
-
-def replaced(path: Path) -> None:
-    torch.save(networks()["motion_extractor"].state_dict(), path)
-
-
-def without_one(path: Path) -> None:
-    content = torch.load(path, weights_only=True)
-    content.popitem()
-    torch.save(content, path)
-
-
-@pytest.mark.parametrize(("damage", "file", "says"), [
-    (cut, "base_models/spade_generator.pth", "spade_generator.pth: is truncated"),
-    (Path.unlink, "base_models/motion_extractor.pth", "there is no such checkpoint"),
-    (Path.unlink, "base_models/warping_module.pth", "has no warping_module.pth"),
-    (replaced, "base_models/spade_generator.pth", "checkpoint of another method"),
-    (without_one, "base_models/warping_module.pth", "lacks fourth.bias; take the complete official file"),
-    (without_one, "retargeting_models/stitching_retargeting_module.pth", "has no stitching_retargeting/eye"),
-])
-def test_wrong_official_files_are_one_sentence(official: Path, damage: Any, file: str, says: str) -> None:
-    damage(official / "liveportrait" / file)
-    with pytest.raises(MethodUnavailable, match=says):
-        make_method("liveportrait").load(official, "official", "cpu")
-
-
-def test_the_register_stores_published_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Names on the hub have folders in front; they end up below the network's own folder once, not twice."""
-    weight = registry.read_weight("liveportrait")
-    assert len(weight.files) == 5 and weight.hub == "KwaiVGI/LivePortrait"
-
-    def download(repository: str, name: str, local_dir: Path) -> None:
-        path = Path(local_dir) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"tensors")
-
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    table = tmp_path / "weights.yaml"
-    names = "".join(f"      - name: {item.name}\n" for item in weight.files)
-    table.write_text(f"weights:\n  toy:\n    role: r\n    licence: l\n    page: p\n    hub: a/b\n    files:\n{names}")
-    folder = registry.fetch_weight("toy", file=table, store=tmp_path / "store")
-    assert all((folder / item.name).read_bytes() == b"tensors" for item in weight.files)
-
-
-# ------------------------------------------------------------------ the contract
-def trained(folder: Path, **record: Any) -> Path:
-    folder.mkdir(parents=True)
-    save_modules(networks(), folder / "model.safetensors")
-    content = {"method": "liveportrait", "size": "mini", "frame_size": 64, "training": {"steps": 7}} | record
-    (folder / "config.json").write_text(json.dumps(content))
-    return folder
-
-
-def test_method_of_a_training(tmp_path: Path) -> None:
-    player = make_method("liveportrait")
-    player.load(trained(tmp_path / "model"), "mini", "cpu")
-    assert player.kind == "scratch" and player.tasks == ("reconstruct",)
-    assert player.settings({}) == {"motion": "absolute", "trained": "7 steps"}
-    frames = clip(3)
-    made = list(player.reconstruct(frames[0], iter(frames), CONTEXT))
-    assert np.array_equal(made, list(animate(animator(), frames[0], iter(frames))))
-    with pytest.raises(MethodUnavailable, match="not by sound"):
-        player.talk(frames[0], np.zeros(16000, np.float32), 25, CONTEXT)
-
-
-def test_method_says_what_it_lacks(tmp_path: Path) -> None:
-    player = make_method("liveportrait")
-    with pytest.raises(MethodUnavailable, match="not loaded"):
-        player.reconstruct(clip(1)[0], iter(clip(2)), CONTEXT)
-    with pytest.raises(MethodUnavailable, match="semo fetch liveportrait"):
-        player.load(None, "official", "cpu")
-    for size in ("mini", "official"):
-        with pytest.raises(MethodUnavailable, match=f"the weights folder absent of .* \\({size}\\) has no "):
-            player.load(tmp_path / "absent", size, "cpu")
-    with pytest.raises(MethodUnavailable, match="fomm at size mini, not liveportrait at mini"):
-        player.load(trained(tmp_path / "other", method="fomm"), "mini", "cpu")

@@ -70,7 +70,6 @@ def predict(method: str, modules: dict[str, nn.Module], source: Tensor, driving:
     return modules["inpainting_network"](source, motion)["prediction"]
 
 
-# ------------------------------------------------------------------ blocks
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (12, 20), (64, 64), (6, 8), (5, 7)])
 @pytest.mark.parametrize("bias", (True, False))
 def test_winograd_is_the_convolution(height: int, width: int, bias: bool) -> None:
@@ -148,7 +147,6 @@ def test_anti_alias_keeps_constants_and_counts() -> None:
     assert torch.equal(AntiAlias(3, 1.0)(out), out)
 
 
-# ------------------------------------------------------------------ grids
 def test_grid_runs_from_corner_to_corner() -> None:
     positions = grid(3, 5, torch.zeros(1))
     assert positions[0, 0].tolist() == [-1, -1] and positions[2, 4].tolist() == [1, 1]
@@ -186,7 +184,6 @@ def test_splines_are_linear_in_their_targets(seed: int) -> None:
     torch.testing.assert_close(both[1] - both[0], other[0], rtol=1e-6, atol=1e-8)
 
 
-# ------------------------------------------------------------------ networks
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_reach_every_parameter(method: str) -> None:
     modules = networks(method)
@@ -224,7 +221,6 @@ def test_fast_networks_are_the_plain_networks(method: str) -> None:
         torch.testing.assert_close(made, torch.cat(expected), rtol=0, atol=1e-8)
 
 
-# ------------------------------------------------------------------ clips
 @pytest.mark.parametrize("method", METHODS)
 def test_fast_clip_is_the_plain_clip(method: str) -> None:
     frames = clip(BATCH + 2)
@@ -289,7 +285,6 @@ def test_unknown_motion_is_refused_at_once() -> None:
         animate(animator("fomm"), clip(1)[0], iter(clip(2)), "sideways")
 
 
-# ------------------------------------------------------------------ the contract
 def trained(method: str, folder: Path, **record: Any) -> Path:
     folder.mkdir(parents=True)
     save_modules(networks(method), folder / "model.safetensors")

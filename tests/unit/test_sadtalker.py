@@ -32,7 +32,6 @@ from tests.unit.sadtalker_samples import RATE, networks, portrait, speech
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# ------------------------------------------------------------------ sound
 LIBROSA = {  # column -> every 8th bin from the 3rd: librosa 0.11 on `chirp`, settings as in the module's docstring
     0: [0.6790, -0.9395, -1.5431, -1.2579, -1.6042, -1.0529, -0.8684, -0.4255, -0.5830, -0.1900],
     5: [-1.8115, 1.4174, -1.1596, -1.0925, -0.7057, -0.8474, -0.7455, -0.3964, -0.1668, -0.2708],
@@ -86,7 +85,6 @@ def test_blinks_are_seeded_and_apart(frames: int, seed: int) -> None:
     assert (np.diff(peaks) >= 15).all() and (frames > 20 or not len(peaks)) and (frames < 200 or len(peaks))
 
 
-# ------------------------------------------------------------------ coefficients of any length
 def test_expression_in_chunks_is_that_of_all_frames() -> None:
     network = networks(dtype=torch.float64)["audio2exp"]
     mel, closure = torch.randn(2, 23, 1, 80, 16).double(), torch.rand(2, 23, 1).double()
@@ -149,7 +147,6 @@ def test_smoothing_keeps_parabolas(frames: int) -> None:
     torch.testing.assert_close(smoothed(poses), poses)
 
 
-# ------------------------------------------------------------------ pictures of the face
 def test_a_mean_face_is_aligned_to_its_place() -> None:
     """The mean face, 80 px per unit, around (150, 140): the square's centre is there, its side 224 / 102 units."""
     points = STANDARD[:, :2] * (80, -80) + (150, 140)
@@ -191,7 +188,6 @@ def test_the_motion_part_of_coefficients() -> None:
     assert motion_part(numbered)[0].tolist() == [1.0] * 64 + [3.0] * 3 + [5.0] * 2 + [6.0]
 
 
-# ------------------------------------------------------------------ keypoints and renderer
 def still_motion(batch: int = 1, degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> dict[str, Tensor]:
     """Mapping outputs with certain pitch, yaw, roll, each a multiple of 3 degrees, no shift and no expression."""
     motion = {"t": torch.zeros(batch, 3).double(), "exp": torch.zeros(batch, 15).double()}

@@ -24,7 +24,6 @@ from tests.unit.sadtalker_samples import RATE, face, networks, portrait, speech
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# ------------------------------------------------------------------ generation
 def talker(fast: bool = True) -> Talker:
     return Talker(networks(), SIZES["mini"], fast)
 
@@ -58,7 +57,6 @@ def test_frames_do_not_depend_on_the_batch() -> None:
         assert np.abs(together.astype(int) - other).max() <= 1
 
 
-# ------------------------------------------------------------------ the contract
 def mini_folder(folder: Path, **record: Any) -> Path:
     save_modules(networks(), folder / "model.safetensors")
     content = {"method": "sadtalker", "size": "mini", "training": {"steps": 3, "stages": ["renderer", "sound"]}}
