@@ -44,7 +44,7 @@ def _unused(label: str, stages: list[TrainingRun], task: str) -> list[str]:
         return []
     if task == "talk":
         return [f"{label} hardly listens after so short a training: the sound of other clips changes the error of what "
-                f"it predicts by {max(found):+.1%}."]  # fmt: skip
+                f"it predicts by {round(max(found), 3) + 0.0:+.1%}."]  # fmt: skip
     return [
         f"{label} hardly uses the driving frame after so few pairs: motion of other clips costs it {max(found):+.2f} "
         "dB. What it gains over copy-reference is a smoother picture, not motion."
